@@ -1,0 +1,115 @@
+/*
+ * Copyright (C) ngx_egress authors
+ *
+ * What configuration code shares: named objects with forward references,
+ * blocks read with a command table of their own, setters, and the macros
+ * that hide differences between nginx versions (nowhere else is a version or
+ * a NGX_EGRESS_* feature tested but in serve/'s CONNECT parser).
+ */
+
+#ifndef _NGX_EGRESS_CONF_H_INCLUDED_
+#define _NGX_EGRESS_CONF_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+
+#define NGX_EGRESS_MAX_BLOCK_TABLES  4
+
+
+/*
+ * Anything that has a name in egress { }.  "file" and "line" tell where it
+ * was declared, or, as long as it is not, where it was first used.
+ */
+
+typedef struct {
+    ngx_str_t         name;
+    ngx_str_t         file;
+    ngx_uint_t        line;
+    unsigned          declared:1;
+} ngx_egress_object_t;
+
+
+/* A command table and the structure its offsets refer to. */
+typedef struct {
+    ngx_command_t    *commands;
+    void             *conf;
+} ngx_egress_block_t;
+
+
+/*
+ * Reads the block that the current directive has opened; only commands of
+ * the given tables, and "include", are known inside.  The commands must have
+ * type NGX_EGRESS_CONF and conf 0.  Arity, unknown and misplaced words are
+ * reported by the core.
+ */
+
+#define NGX_EGRESS_CONF              0x80000000
+
+char *ngx_egress_conf_block(ngx_conf_t *cf, ngx_egress_block_t *blocks,
+    ngx_uint_t n);
+
+/*
+ * Finds the object of that name in an array of pointers to structures that
+ * begin with an ngx_egress_object_t, or makes a zeroed one of "size" bytes,
+ * remembering file and line.  NULL: out of memory.
+ */
+void *ngx_egress_object_ref(ngx_conf_t *cf, ngx_array_t *objects,
+    ngx_str_t *name, size_t size);
+
+/* Marks it declared here; a phrase for the setter if it already was. */
+char *ngx_egress_object_declare(ngx_conf_t *cf, ngx_egress_object_t *object);
+
+/*
+ * [emerg] "... in FILE:LINE" for an object, for checks that run after its
+ * file has been read.  Returns NGX_CONF_ERROR.
+ */
+char *ngx_cdecl ngx_egress_conf_error(ngx_conf_t *cf,
+    ngx_egress_object_t *object, const char *fmt, ...);
+
+
+/* Setters in the manner of ngx_conf_set_*_slot. */
+
+/* A rate per second: "10m", "10m/s"; "0" or "off": no limit.  size_t. */
+char *ngx_egress_conf_set_rate_slot(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+/* Parses such a rate; NGX_ERROR: malformed. */
+ssize_t ngx_egress_parse_rate(ngx_str_t *value);
+
+/*
+ * If "arg" is "key=value" and begins with "key=": sets *value to what follows
+ * and returns 1.
+ */
+ngx_uint_t ngx_egress_conf_param(ngx_str_t *arg, const char *key,
+    ngx_str_t *value);
+
+
+/* Directives seen once: the phrase of the core. */
+#define ngx_egress_is_duplicate      "is duplicate"
+
+
+/*
+ * Compatibility.  Each macro is decided by a feature test of "config", the
+ * version in the comment only tells when the core changed.
+ */
+
+/* 1.23.0: repeated header fields are linked through h->next */
+#if (NGX_EGRESS_LINKED_HEADERS)
+#define ngx_egress_header_end(h)     (h)->next = NULL
+#else
+#define ngx_egress_header_end(h)
+#endif
+
+/* 1.29.8: ngx_http_parse_chunked() got keep_trailers */
+#if (NGX_EGRESS_PARSE_CHUNKED_4)
+#define ngx_egress_parse_chunked(r, b, ctx)                                   \
+    ngx_http_parse_chunked(r, b, ctx, 1)
+#else
+#define ngx_egress_parse_chunked(r, b, ctx)                                   \
+    ngx_http_parse_chunked(r, b, ctx)
+#endif
+
+
+#endif /* _NGX_EGRESS_CONF_H_INCLUDED_ */
