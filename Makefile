@@ -135,6 +135,106 @@ $(B)/nginx: $(TREE)/objs/Makefile FORCE
 	@+$(MAKE) $(JOBS) -s --no-print-directory -C $(TREE) -f objs/Makefile
 	@ln -sf nginx-src/objs/nginx $@
 
+run: build ## run conf.d/quickstart.conf in the foreground, in build/run
+	@mkdir -p $(B)/run/logs
+	$(B)/nginx -p $(B)/run/ -e stderr -c $(CURDIR)/conf.d/quickstart.conf \
+	    -g 'daemon off;'
+
+
+# Tests.  Test::Nginx picks ports and a servroot of its own for each file, so
+# files run side by side; EgressGuard fails a file whose nginx logged an alert
+# or a sanitizer's report.
+
+PROVE = PERL5LIB=$(CURDIR)/t/lib:$$(tools/test-nginx $(NGX_EGRESS_CACHE)) \
+    TEST_NGINX_BINARY=$(B)/nginx \
+    TEST_NGINX_RANDOMIZE=1 \
+    ASAN_OPTIONS=detect_leaks=0,log_path=$(B)/sanitizer \
+    UBSAN_OPTIONS=print_stacktrace=1,log_path=$(B)/sanitizer \
+    prove -j$(PROVE_JOBS) --exec 'perl -MEgressGuard' $(PROVE_OPT)
+
+PROVE_JOBS ?= $(shell nproc)
+
+test: build unit ## build and run every test, or TESTS="t/egress/x.t ..."
+	@tools/packages test
+	@rm -f $(B)/sanitizer*
+	$(PROVE) -r $(TESTS)
+	@if ls $(B)/sanitizer* > /dev/null 2>&1; then \
+	    cat $(B)/sanitizer*; exit 1; fi
+
+asan: ## the same with an AddressSanitizer and UBSan binary
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)-asan ASAN=1 test
+
+
+# The codecs are tested without nginx.  The first lines of a test name what it
+# is linked with, relative to ngx_egress_module: /* link: proto/x.c y.c */
+
+NGX_INCS = $(addprefix -I,$(addprefix $(TREE)/,src/core src/event \
+    src/event/modules src/event/quic src/os/unix objs) \
+    $(CURDIR)/ngx_egress_module $(CURDIR)/ngx_ws_proxy_module)
+
+LINKED = $$(sed -n '1,5s|^/\* link: \(.*\) \*/$$|\1|p' $< | tr ' ' '\n' \
+    | sed '/./s|^|ngx_egress_module/|')
+
+CODECS := $(wildcard ngx_*_module/*.h ngx_*_module/*/*.h \
+    ngx_egress_module/proto/*.c ngx_ws_proxy_module/*.c)
+
+UNIT := $(patsubst t/unit/%.c,$(B)/unit/%,$(wildcard t/unit/test_*.c))
+FUZZ := $(patsubst t/fuzz/%.c,$(B)/fuzz/%,$(wildcard t/fuzz/fuzz_*.c))
+
+UNIT_FLAGS = -g -O1 -Wall $(WARNINGS) -fno-omit-frame-pointer \
+    -fsanitize=address,undefined -fno-sanitize-recover=undefined
+
+$(B)/unit/%: t/unit/%.c $(wildcard t/unit/*.h) $(CODECS)
+	@mkdir -p $(@D)
+	@echo "$< $$(echo $(LINKED))"
+	@$(CC) $(UNIT_FLAGS) $(NGX_INCS) -It/unit -o $@ $< $(LINKED)
+
+$(B)/fuzz/%: t/fuzz/%.c $(wildcard t/fuzz/*.h t/unit/*.h) $(CODECS)
+	@mkdir -p $(@D)
+	@echo "$< $$(echo $(LINKED))"
+	@clang $(UNIT_FLAGS) -fsanitize=fuzzer $(NGX_INCS) -It/fuzz -It/unit \
+	    -o $@ $< $(LINKED)
+
+unit: $(TREE)/objs/Makefile ## build and run the unit tests of the codecs
+	@+$(MAKE) $(JOBS) -s --no-print-directory unit-programs
+	@$(if $(UNIT),prove -j$(PROVE_JOBS) --exec '' $(UNIT),echo no unit tests)
+
+unit-programs: $(UNIT)
+
+fuzz: $(TREE)/objs/Makefile ## fuzz each codec for FUZZ_TIME seconds
+	@tools/packages clang
+	@+$(MAKE) $(JOBS) -s --no-print-directory fuzz-programs
+	@tools/fuzz $(B)/fuzz $(FUZZ_TIME) $(FUZZ)
+
+fuzz-programs: $(FUZZ)
+
+
+# Checks of the code itself.  Each first proves that it can fail.
+
+lint: $(TREE)/objs/Makefile ## style, layers, format strings, documentation
+	@prove -j$(PROVE_JOBS) t/tools
+	tools/style
+	tools/layers
+	tools/formats
+	tools/docs
+
+bench: ## build without debug log and measure against nginx's stream proxy
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)-bench DEBUG= build
+	@bench/run $(abspath $(BUILD)-bench)/nginx
+
+
+install: build ## install nginx into PREFIX, below DESTDIR
+	@$(MAKE) -s --no-print-directory -C $(TREE) -f objs/Makefile install \
+	    DESTDIR=$(DESTDIR)
+
+clean: ## remove what was made; downloads stay in NGX_EGRESS_CACHE
+	@for d in $(B) $(B)-asan $(B)-bench; do \
+	    [ ! -d $$d ] || find $$d -mindepth 1 -maxdepth 1 \
+	        ! -path '$(NGX_EGRESS_CACHE)' -exec rm -rf {} +; done
+	@rm -rf t/servroot*
+
+
 FORCE:
 
-.PHONY: help build packages
+.PHONY: help build packages run test asan unit unit-programs fuzz \
+    fuzz-programs lint bench install clean
