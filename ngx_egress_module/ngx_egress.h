@@ -140,11 +140,11 @@ ngx_egress_reason_e ngx_egress_reason_errno(ngx_err_t err);
 /* ---------------------------------------------------------------- task */
 
 typedef enum {
-    ngx_egress_task_start = 0,
-    ngx_egress_task_select,            /* walking the escaper chain */
-    ngx_egress_task_connect,           /* connector at work on task->hop */
+    ngx_egress_task_new = 0,
+    ngx_egress_task_choosing,          /* walking the escaper chain */
+    ngx_egress_task_connecting,        /* connector at work on task->hop */
     ngx_egress_task_ready,             /* task->peer is open */
-    ngx_egress_task_relay,             /* both ends open, bytes move */
+    ngx_egress_task_relaying,          /* both ends open, bytes move */
     ngx_egress_task_closed
 } ngx_egress_task_state_e;
 
@@ -202,6 +202,7 @@ struct ngx_egress_task_s {
     ngx_array_t             *path;       /* in: of ngx_egress_path_t, or NULL;
                                             a later one of a kind wins */
     ngx_egress_escaper_t    *escaper;    /* in: the first link; then current */
+    ngx_egress_escaper_t    *chain[NGX_EGRESS_MAX_CHAIN];  /* out: links */
 
     ngx_egress_tls_t        *tls;        /* in: TLS to the target, or NULL */
     ngx_str_t                tls_name;   /* in: SNI and name to verify */
@@ -229,20 +230,22 @@ struct ngx_egress_task_s {
     off_t                    bytes_sent;      /* to the client */
     off_t                    bytes_received;  /* from the client */
 
-    ngx_uint_t               links;      /* walked so far */
+    ngx_uint_t               links;      /* out: of the chain, so far */
     ngx_str_t                would_deny; /* out: what report-only rules said */
 
     unsigned                 reusable:1; /* in: take from and give to the
                                             pool of idle connections */
     unsigned                 reused:1;   /* out: peer came from that pool */
+    unsigned                 fresh:1;    /* task/ only */
     unsigned                 forward:1;  /* in: HTTP forward, not a tunnel */
     unsigned                 counted:1;  /* task/ only */
 };
 
 
 /*
- * Fills id and times.start.  The caller fills the "in" fields of a zeroed
- * task; it also registers ngx_egress_task_close() as a pool cleanup.
+ * A zeroed task with id, pool, log, client and times.start; the caller fills
+ * the other "in" fields.  The pool's cleanup closes the task if nothing else
+ * has.  NULL: out of memory.
  */
 ngx_egress_task_t *ngx_egress_task_create(ngx_pool_t *pool, ngx_log_t *log,
     ngx_connection_t *client);
@@ -270,6 +273,9 @@ void ngx_egress_task_finish(ngx_egress_task_t *task, ngx_uint_t reason);
 
 /* The same without finish(); does nothing on a closed task. */
 void ngx_egress_task_close(ngx_egress_task_t *task, ngx_uint_t reason);
+
+/* Brings bytes_sent and bytes_received of a running relay up to date. */
+void ngx_egress_task_count(ngx_egress_task_t *task);
 
 /* upward, from connect/: the hop is open, or reason says why it is not. */
 void ngx_egress_task_hop_done(ngx_egress_hop_t *hop, ngx_uint_t reason);
@@ -369,7 +375,7 @@ extern ngx_command_t  ngx_egress_connect_commands[];
 
 void ngx_egress_connect_conf_init(ngx_egress_connect_conf_t *conf);
 char *ngx_egress_connect_conf_merge(ngx_conf_t *cf,
-    ngx_egress_connect_conf_t *conf);
+    ngx_egress_connect_conf_t *conf, ngx_egress_object_t *object);
 
 
 /*
@@ -441,7 +447,7 @@ void ngx_egress_hop_negotiated(ngx_egress_hop_t *hop, ngx_uint_t reason);
 /* ------------------------------------------------------------- escaper */
 
 #define NGX_EGRESS_TAKES_CONNECT   0x01  /* the connect commands */
-#define NGX_EGRESS_IS_ROUTE        0x02  /* picks another escaper */
+#define NGX_EGRESS_TAKES_PATH      0x02  /* enable_path_selection */
 
 
 /*
@@ -455,8 +461,9 @@ void ngx_egress_hop_negotiated(ngx_egress_hop_t *hop, ngx_uint_t reason);
  *            called; NGX_ERROR: task->reason is set.
  * negotiate  speaks first on hop->connection; NGX_OK, NGX_AGAIN (calls
  *            ngx_egress_hop_negotiated() later), NGX_ERROR (reason set).
- * failed     the hop failed with task->reason; NGX_DECLINED: reason cleared
- *            and task->escaper set to another way; NGX_ERROR: give up.
+ * failed     what this link "e" of the chain led to has failed with
+ *            task->reason; NGX_DECLINED: task->escaper is another way to try
+ *            after e; NGX_ERROR: it knows none.
  */
 
 typedef struct {
@@ -469,7 +476,8 @@ typedef struct {
     char            *(*init)(ngx_conf_t *cf, ngx_egress_escaper_t *e);
     ngx_int_t        (*select)(ngx_egress_task_t *task);
     ngx_int_t        (*negotiate)(ngx_egress_hop_t *hop);
-    ngx_int_t        (*failed)(ngx_egress_task_t *task);
+    ngx_int_t        (*failed)(ngx_egress_task_t *task,
+                               ngx_egress_escaper_t *e);
 } ngx_egress_escaper_type_t;
 
 
@@ -481,6 +489,7 @@ struct ngx_egress_escaper_s {
     ngx_flag_t                   path_selection;
     ngx_array_t                  next;    /* of ngx_egress_escaper_t *, pushed
                                              by the types for the loop check */
+    ngx_uint_t                   visit;   /* of that check */
 };
 
 
@@ -494,12 +503,19 @@ ngx_egress_escaper_t *ngx_egress_escaper_ref(ngx_conf_t *cf, ngx_str_t *name);
 ngx_egress_escaper_t *ngx_egress_escaper_find(ngx_cycle_t *cycle,
     ngx_str_t *name);
 
-/* Called from a core module's create_conf: adds a type. */
+/*
+ * Adds a type of another module; called from a preconfiguration or a
+ * create_conf that runs after ngx_egress_module's.
+ */
 ngx_int_t ngx_egress_escaper_register(ngx_cycle_t *cycle,
     ngx_egress_escaper_type_t *type);
 
 /* select() said NGX_AGAIN and now has the answer (its return code). */
 void ngx_egress_task_select_done(ngx_egress_task_t *task, ngx_int_t rc);
+
+
+extern ngx_egress_escaper_type_t  ngx_egress_direct_fixed;
+extern ngx_egress_escaper_type_t  ngx_egress_dummy_deny;
 
 
 /* ------------------------------------------------------------ resolver */
