@@ -38,6 +38,7 @@ use warnings;
 use parent -norequire => 'EgressSocket';
 
 use IO::Socket::IP;
+use List::Util qw/pairkeys/;
 use MIME::Base64 qw/encode_base64/;
 use Socket qw/AF_INET AF_INET6 inet_pton inet_ntop/;
 
@@ -108,7 +109,7 @@ sub send_request {
     my ($self, $method, $target, $headers, $body) = @_;
 
     my @headers = @{ $headers || [] };
-    my %seen = map { lc $headers[$_ * 2] => 1 } 0 .. $#headers / 2;
+    my %seen = map { lc $_ => 1 } pairkeys @headers;
 
     if (!$seen{host}) {
         my $host = $target =~ m{^\w+://([^/?]*)} ? $1 : 'localhost';

@@ -175,6 +175,19 @@ sub serve_one {
 }
 
 
+# Server options for EgressSocket::accept_tls(), undef without "tls".
+
+sub tls_options {
+    my ($opt) = @_;
+
+    return if !$opt->{tls};
+
+    require EgressCert;
+
+    return EgressCert::server_options($opt->{tls});
+}
+
+
 sub log_file {
     my ($name) = @_;
 

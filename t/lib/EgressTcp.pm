@@ -94,13 +94,7 @@ sub start {
     die "unknown mode \"$mode\"\n" if !$mode{$mode};
 
     my @socks = EgressDaemon::bind_name($name, $opt);
-
-    my $tls = $opt->{tls};
-
-    if ($tls) {
-        require EgressCert;
-        $tls = EgressCert::server_options($tls);
-    }
+    my $tls = EgressDaemon::tls_options($opt);
 
     EgressDaemon::serve_tcp($name, \@socks, sub {
         my ($fh, $n) = @_;
