@@ -372,6 +372,8 @@ typedef struct {
 } ngx_egress_connect_conf_t;
 
 extern ngx_command_t  ngx_egress_connect_commands[];
+extern ngx_command_t  ngx_egress_target_commands[];   /* task/: the filter and
+                                                         the redirection */
 
 void ngx_egress_connect_conf_init(ngx_egress_connect_conf_t *conf);
 char *ngx_egress_connect_conf_merge(ngx_conf_t *cf,
@@ -447,7 +449,9 @@ void ngx_egress_hop_negotiated(ngx_egress_hop_t *hop, ngx_uint_t reason);
 /* ------------------------------------------------------------- escaper */
 
 #define NGX_EGRESS_TAKES_CONNECT   0x01  /* the connect commands */
-#define NGX_EGRESS_TAKES_PATH      0x02  /* enable_path_selection */
+#define NGX_EGRESS_TAKES_TARGET    0x02  /* egress_network_filter and
+                                            resolve_redirection */
+#define NGX_EGRESS_TAKES_PATH      0x04  /* enable_path_selection */
 
 
 /*

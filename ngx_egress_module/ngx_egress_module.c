@@ -11,6 +11,7 @@
 #include "ngx_egress_module.h"
 #include "resolve/ngx_egress_resolver.h"
 #include "connect/ngx_egress_keepalive.h"
+#include "task/ngx_egress_filter.h"
 
 
 static char *ngx_egress_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
@@ -98,7 +99,7 @@ ngx_egress_init_process(ngx_cycle_t *cycle)
     }
 
     if (ngx_egress_stat_init_process(cycle) != NGX_OK
-        || ngx_egress_relay_init_process(cycle) != NGX_OK
+        || ngx_egress_relay_init_process(cycle, &ecf->relay) != NGX_OK
         || ngx_egress_keepalive_init_process(cycle) != NGX_OK)
     {
         return NGX_ERROR;
@@ -199,6 +200,11 @@ ngx_egress_init_conf(ngx_cycle_t *cycle, void *conf)
     rv = ngx_egress_resolvers_init(&cf, &ecf->resolvers);
     if (rv != NGX_CONF_OK) {
         return rv;
+    }
+
+    ecf->filter = ngx_egress_filter_default(&cf);
+    if (ecf->filter == NULL) {
+        return NGX_CONF_ERROR;
     }
 
     ngx_egress_relay_conf_merge(&ecf->relay);

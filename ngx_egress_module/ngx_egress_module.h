@@ -18,6 +18,7 @@ typedef struct {
     ngx_array_t                resolvers;  /* of ngx_egress_resolver_t * */
     ngx_array_t                types;      /* of ngx_egress_escaper_type_t * */
     ngx_egress_relay_conf_t    relay;
+    ngx_egress_filter_t       *filter;     /* of escapers without one */
     ngx_shm_zone_t            *zone;       /* NULL: no zone directive */
     unsigned                   block:1;    /* egress { } was seen */
 } ngx_egress_conf_t;

@@ -162,6 +162,11 @@ ngx_egress_escaper_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         blocks[n++].conf = &e->connect;
     }
 
+    if (type->flags & NGX_EGRESS_TAKES_TARGET) {
+        blocks[n].commands = ngx_egress_target_commands;
+        blocks[n++].conf = &e->connect;
+    }
+
     return ngx_egress_conf_block(cf, blocks, n);
 }
 

@@ -1,0 +1,292 @@
+
+/*
+ * Copyright (C) ngx_egress authors
+ *
+ * resolve_redirection { }: names that are resolved as another name or as
+ * given addresses, below the policy: an address that comes from here is
+ * judged as any other.
+ */
+
+
+#include "ngx_egress_filter.h"
+#include "../proto/ngx_egress_host_match.h"
+
+
+typedef struct {
+    ngx_str_t            name;       /* normalized */
+    ngx_array_t          to;         /* of ngx_egress_addr_t */
+    unsigned             parent:1;
+} ngx_egress_redirection_rule_t;
+
+
+struct ngx_egress_redirection_s {
+    ngx_array_t          rules;      /* of ngx_egress_redirection_rule_t */
+};
+
+
+static ngx_egress_redirection_rule_t *ngx_egress_redirection_find(
+    ngx_egress_redirection_t *rd, ngx_str_t *name);
+static ngx_int_t ngx_egress_redirection_parent(
+    ngx_egress_redirection_rule_t *rule, ngx_pool_t *pool,
+    ngx_egress_addr_t *addr);
+static char *ngx_egress_redirection_rule(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_egress_redirection_to(ngx_conf_t *cf,
+    ngx_egress_redirection_rule_t *rule, ngx_str_t *value);
+static ngx_int_t ngx_egress_redirection_host(ngx_conf_t *cf, ngx_str_t *value,
+    ngx_egress_addr_t *addr);
+
+
+static ngx_command_t  ngx_egress_redirection_commands[] = {
+
+    { ngx_string("exact"),
+      NGX_EGRESS_CONF|NGX_CONF_2MORE,
+      ngx_egress_redirection_rule,
+      0,
+      0,
+      NULL },
+
+    { ngx_string("parent"),
+      NGX_EGRESS_CONF|NGX_CONF_TAKE3,
+      ngx_egress_redirection_rule,
+      0,
+      1,
+      NULL },
+
+      ngx_null_command
+};
+
+
+ngx_int_t
+ngx_egress_redirect(ngx_egress_redirection_t *rd, ngx_pool_t *pool,
+    ngx_egress_addr_t *addr)
+{
+    in_port_t                       port;
+    ngx_egress_addr_t              *to;
+    ngx_egress_redirection_rule_t  *rule;
+
+    if (rd == NULL || addr->family != AF_UNSPEC) {
+        return NGX_DECLINED;
+    }
+
+    rule = ngx_egress_redirection_find(rd, &addr->host);
+
+    if (rule == NULL) {
+        return NGX_DECLINED;
+    }
+
+    if (rule->parent) {
+        return ngx_egress_redirection_parent(rule, pool, addr);
+    }
+
+    to = rule->to.elts;
+    port = addr->port;
+
+    *addr = to[rule->to.nelts > 1 ? ngx_random() % rule->to.nelts : 0];
+
+    addr->port = port;
+
+    return NGX_OK;
+}
+
+
+/* an exact name goes before all domains, the longest domain before others */
+
+static ngx_egress_redirection_rule_t *
+ngx_egress_redirection_find(ngx_egress_redirection_t *rd, ngx_str_t *name)
+{
+    ngx_uint_t                      i;
+    ngx_egress_redirection_rule_t  *rule, *found;
+
+    found = NULL;
+    rule = rd->rules.elts;
+
+    for (i = 0; i < rd->rules.nelts; i++) {
+
+        if (!rule[i].parent) {
+            if (ngx_egress_host_match_exact(name, &rule[i].name)) {
+                return &rule[i];
+            }
+
+            continue;
+        }
+
+        if (ngx_egress_host_match_child(name, &rule[i].name)
+            && (found == NULL || found->name.len < rule[i].name.len))
+        {
+            found = &rule[i];
+        }
+    }
+
+    return found;
+}
+
+
+static ngx_int_t
+ngx_egress_redirection_parent(ngx_egress_redirection_rule_t *rule,
+    ngx_pool_t *pool, ngx_egress_addr_t *addr)
+{
+    size_t              left;
+    u_char             *p;
+    ngx_egress_addr_t  *to;
+
+    to = rule->to.elts;
+    left = addr->host.len - rule->name.len;
+
+    if (left + to->host.len > NGX_EGRESS_HOST_LEN) {
+        return NGX_DECLINED;
+    }
+
+    p = ngx_pnalloc(pool, left + to->host.len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(p, addr->host.data, left);
+    ngx_memcpy(p + left, to->host.data, to->host.len);
+
+    addr->host.len = left + to->host.len;
+    addr->host.data = p;
+
+    return NGX_OK;
+}
+
+
+char *
+ngx_egress_redirection_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    char  *p = conf;
+
+    ngx_egress_block_t         block;
+    ngx_egress_redirection_t  *rd, **rdp;
+
+    rdp = (ngx_egress_redirection_t **) (p + cmd->offset);
+
+    if (*rdp) {
+        return ngx_egress_is_duplicate;
+    }
+
+    rd = ngx_pcalloc(cf->pool, sizeof(ngx_egress_redirection_t));
+    if (rd == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_array_init(&rd->rules, cf->pool, 4,
+                       sizeof(ngx_egress_redirection_rule_t))
+        != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    *rdp = rd;
+
+    block.commands = ngx_egress_redirection_commands;
+    block.conf = rd;
+
+    return ngx_egress_conf_block(cf, &block, 1);
+}
+
+
+static char *
+ngx_egress_redirection_rule(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_egress_redirection_t *rd = conf;
+
+    char                           *rv;
+    ngx_str_t                      *value;
+    ngx_uint_t                      i;
+    ngx_egress_addr_t               addr;
+    ngx_egress_redirection_rule_t  *rule;
+
+    value = cf->args->elts;
+
+    if (cf->args->nelts < 4 || ngx_strcmp(value[2].data, "to") != 0) {
+        return "must be of the form \"NAME to VALUE\"";
+    }
+
+    rule = ngx_array_push(&rd->rules);
+    if (rule == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_memzero(rule, sizeof(ngx_egress_redirection_rule_t));
+    rule->parent = (cmd->offset != 0);
+
+    if (ngx_egress_redirection_host(cf, &value[1], &addr) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (addr.family != AF_UNSPEC) {
+        return "is for names, not for addresses";
+    }
+
+    rule->name = addr.host;
+
+    if (ngx_array_init(&rule->to, cf->pool, cf->args->nelts - 3,
+                       sizeof(ngx_egress_addr_t))
+        != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 3; i < cf->args->nelts; i++) {
+        rv = ngx_egress_redirection_to(cf, rule, &value[i]);
+        if (rv != NGX_CONF_OK) {
+            return rv;
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_egress_redirection_to(ngx_conf_t *cf, ngx_egress_redirection_rule_t *rule,
+    ngx_str_t *value)
+{
+    ngx_egress_addr_t  *to, *first;
+
+    to = ngx_array_push(&rule->to);
+    if (to == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_egress_redirection_host(cf, value, to) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (rule->parent && to->family != AF_UNSPEC) {
+        return "must lead to a domain";
+    }
+
+    first = rule->to.elts;
+
+    if (rule->to.nelts > 1
+        && (to->family == AF_UNSPEC || first->family == AF_UNSPEC))
+    {
+        return "takes one name or several addresses";
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_egress_redirection_host(ngx_conf_t *cf, ngx_str_t *value,
+    ngx_egress_addr_t *addr)
+{
+    u_char  *p;
+
+    p = ngx_pnalloc(cf->pool, ngx_max(value->len, NGX_EGRESS_IP_LEN));
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_egress_addr_host(addr, p, value->data, value->len) != NGX_OK) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid host \"%V\": %s",
+                           value, ngx_egress_addr_strerror(addr->error));
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
