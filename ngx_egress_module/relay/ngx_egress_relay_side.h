@@ -1,0 +1,88 @@
+/*
+ * Copyright (C) ngx_egress authors
+ *
+ * What the files of relay/ share, nobody else includes it.  The pump in
+ * ngx_egress_relay.c decides, copy and splice move bytes, limit says when.
+ *
+ * "src" is the side that is read, "dst" its peer.  Both movers have the same
+ * two verbs: one moves what one read gives, the other sends what dst's socket
+ * refused earlier.
+ */
+
+#ifndef _NGX_EGRESS_RELAY_SIDE_H_INCLUDED_
+#define _NGX_EGRESS_RELAY_SIDE_H_INCLUDED_
+
+
+#include "ngx_egress_relay.h"
+
+
+#define NGX_EGRESS_RELAY_BUFFER   (256 * 1024)  /* default; and of a pipe */
+#define NGX_EGRESS_RELAY_TURN     (1024 * 1024) /* per wake-up and direction */
+#define NGX_EGRESS_RELAY_BULK     (64 * 1024)   /* a read this large is one */
+
+
+/* Bytes that a socket refused; they follow the structure. */
+struct ngx_egress_relay_refused_s {
+    u_char                   *pos;
+    u_char                   *last;
+};
+
+
+struct ngx_egress_relay_pipe_s {
+    ngx_egress_relay_pipe_t  *next;      /* in the pool */
+    int                       fd[2];
+    size_t                    size;
+    size_t                    bytes;     /* inside */
+};
+
+
+/*
+ * One read of at most "size" bytes from src, sent to dst as far as its socket
+ * takes them; the rest is kept.  Returns the number read; 0: end of file;
+ * NGX_AGAIN: nothing now; NGX_ERROR: src failed; NGX_DECLINED (splice only):
+ * no pipe, copy instead.  A failure of dst is recorded by ..._broken().
+ */
+ssize_t ngx_egress_relay_copy(ngx_egress_relay_side_t *src, size_t size);
+ssize_t ngx_egress_relay_splice(ngx_egress_relay_side_t *src, size_t size);
+
+/*
+ * Sends what is kept for dst.  NGX_OK: nothing left; NGX_AGAIN: wait for its
+ * write event; NGX_ERROR: dst failed, recorded.
+ */
+ngx_int_t ngx_egress_relay_copy_flush(ngx_egress_relay_side_t *dst);
+ngx_int_t ngx_egress_relay_splice_flush(ngx_egress_relay_side_t *dst);
+
+/*
+ * Sends n bytes to dst, keeps what is refused.  NGX_ERROR: out of memory;
+ * a failure of dst is recorded.
+ */
+ngx_int_t ngx_egress_relay_send(ngx_egress_relay_side_t *dst, u_char *p,
+    size_t n);
+
+/* Drops what is kept for dst. */
+void ngx_egress_relay_copy_drop(ngx_egress_relay_side_t *dst);
+void ngx_egress_relay_splice_drop(ngx_egress_relay_side_t *dst);
+
+/* Gives an empty pipe of dst back. */
+void ngx_egress_relay_splice_release(ngx_egress_relay_side_t *dst);
+
+/* dst's socket does not take bytes any more: no more is read for it. */
+void ngx_egress_relay_broken(ngx_egress_relay_side_t *dst);
+
+/*
+ * How much of "size" may be read from src now; 0: src->delay will run the
+ * pump again.  Bytes read are then reported.
+ */
+size_t ngx_egress_relay_limit(ngx_egress_relay_side_t *src, size_t size);
+void ngx_egress_relay_limit_used(ngx_egress_relay_side_t *src, size_t n);
+
+ngx_int_t ngx_egress_relay_copy_init(ngx_cycle_t *cycle, size_t size);
+void ngx_egress_relay_copy_exit(void);
+void ngx_egress_relay_splice_init(ngx_cycle_t *cycle, ngx_uint_t pipes);
+void ngx_egress_relay_splice_exit(void);
+
+
+extern size_t  ngx_egress_relay_buffer_size;
+
+
+#endif /* _NGX_EGRESS_RELAY_SIDE_H_INCLUDED_ */
