@@ -157,7 +157,10 @@ typedef enum {
 } ngx_egress_path_kind_e;
 
 
-/* One value of the egress path selection, for the escaper of that name. */
+/*
+ * One value of the egress path selection, for the escaper of that name; what
+ * its kind does not use is zeroed.
+ */
 typedef struct {
     ngx_str_t                escaper;
     ngx_egress_path_kind_e   kind;
