@@ -171,6 +171,44 @@ ngx_egress_conf_set_rate_slot(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
+char *
+ngx_egress_conf_speed_limit(ngx_conf_t *cf, size_t *upload, size_t *download)
+{
+    ssize_t      n;
+    ngx_str_t   *value, rate;
+    ngx_uint_t   i, both;
+
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        both = 0;
+
+        if (!ngx_egress_conf_param(&value[i], "upload=", &rate)
+            && !ngx_egress_conf_param(&value[i], "download=", &rate))
+        {
+            both = 1;
+            rate = value[i];
+        }
+
+        n = ngx_egress_parse_rate(&rate);
+        if (n == NGX_ERROR) {
+            return "has an invalid rate, use bytes a second as in \"512k\"";
+        }
+
+        if (both || value[i].data[0] == 'u') {
+            *upload = n;
+        }
+
+        if (both || value[i].data[0] == 'd') {
+            *download = n;
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
 ssize_t
 ngx_egress_parse_rate(ngx_str_t *value)
 {

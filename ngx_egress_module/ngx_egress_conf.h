@@ -75,6 +75,13 @@ char *ngx_cdecl ngx_egress_conf_error(ngx_conf_t *cf,
 char *ngx_egress_conf_set_rate_slot(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
+/*
+ * The arguments of a tcp_sock_speed_limit: a rate for both directions, or
+ * "upload=" and "download=".  Sets what is named; a phrase on an error.
+ */
+char *ngx_egress_conf_speed_limit(ngx_conf_t *cf, size_t *upload,
+    size_t *download);
+
 /* Parses such a rate; NGX_ERROR: malformed. */
 ssize_t ngx_egress_parse_rate(ngx_str_t *value);
 
