@@ -7,7 +7,8 @@
  *                                 that do not know it
  *     ngx_http_egress_phase.c     SERVER_REWRITE: proxied requests leave the
  *                                 way of locations, then the content handler
- *     ngx_http_egress_connect.c   CONNECT: task, 200, relay
+ *     ngx_http_egress_target.c    request and configuration become a task
+ *     ngx_http_egress_connect.c   CONNECT: 200, relay
  *     ngx_http_egress_forward*.c  absolute-form: task, ngx_http_upstream
  *     ngx_http_egress_error.c     a reason becomes an answer
  *     ngx_http_egress_path.c      the egress path selection header
@@ -64,10 +65,15 @@ typedef struct {
     ngx_http_request_t        *request;
     ngx_egress_task_t         *task;        /* never NULL */
     void                      *forward;     /* of ngx_http_egress_forward*.c */
+    size_t                     sent;        /* of the answer to CONNECT */
     unsigned                   connect:1;
-    unsigned                   tunnel:1;    /* the 200 was sent */
+    unsigned                   tunnel:1;    /* the answer is 200 */
+    unsigned                   async:1;     /* the content handler is left */
 } ngx_http_egress_ctx_t;
 
+
+#define ngx_http_egress_is_proxy(escf)                                        \
+    ((escf)->proxy.escaper != NULL || (escf)->proxy.value != NULL)
 
 /* CONNECT, or absolute-form over HTTP/1.x; not what error_page made of it */
 #define ngx_http_egress_proxied(r)                                            \
@@ -98,7 +104,10 @@ ngx_uint_t ngx_http_egress_prepare(ngx_http_request_t *r,
 ngx_egress_escaper_t *ngx_http_egress_find_escaper(ngx_http_request_t *r,
     ngx_http_egress_escaper_t *e);
 
-/* egress_path_selection_header.  Returns 0 or a reason. */
+/*
+ * egress_path_selection_header: adds to task->path what it says for
+ * task->escaper.  Returns 0 or a reason.
+ */
 ngx_uint_t ngx_http_egress_path(ngx_http_request_t *r,
     ngx_egress_task_t *task);
 
@@ -127,6 +136,7 @@ ngx_int_t ngx_http_egress_forward(ngx_http_request_t *r,
     ngx_http_egress_ctx_t *ctx);
 
 /* Configuration time. */
+void ngx_http_egress_allow_connect(ngx_conf_t *cf);
 ngx_int_t ngx_http_egress_parse_init(ngx_conf_t *cf);
 ngx_int_t ngx_http_egress_phase_init(ngx_conf_t *cf);
 ngx_int_t ngx_http_egress_open_check(ngx_conf_t *cf);

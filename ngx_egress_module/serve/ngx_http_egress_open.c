@@ -1,0 +1,235 @@
+
+/*
+ * Copyright (C) ngx_egress authors
+ *
+ * A proxy that anybody can use has to be asked for.  Each address a proxy
+ * listens on must be local, or guarded: by a "deny" rule, auth_request,
+ * required client certificates, or a user group.  auth_basic does not count:
+ * it answers 401, which no client takes from a proxy.
+ *
+ * The structures of the access and auth_request modules are private to them.
+ * The first holds nothing but pointers to arrays of rules, each ending with
+ * its "deny" flag; the second begins with the URI.  Both modules are looked
+ * up by name, since they may not be there.
+ */
+
+
+#include "ngx_http_egress.h"
+
+
+typedef ngx_uint_t (*ngx_http_egress_guard_pt)(ngx_conf_t *cf,
+    ngx_http_conf_addr_t *addr, ngx_http_core_srv_conf_t *cscf);
+
+
+static char *ngx_http_egress_open_addr(ngx_conf_t *cf,
+    ngx_http_conf_addr_t *addr);
+static ngx_uint_t ngx_http_egress_is_local(struct sockaddr *sa);
+static ngx_uint_t ngx_http_egress_guard_access(ngx_conf_t *cf,
+    ngx_http_conf_addr_t *addr, ngx_http_core_srv_conf_t *cscf);
+static ngx_uint_t ngx_http_egress_guard_auth_request(ngx_conf_t *cf,
+    ngx_http_conf_addr_t *addr, ngx_http_core_srv_conf_t *cscf);
+static ngx_uint_t ngx_http_egress_guard_certificate(ngx_conf_t *cf,
+    ngx_http_conf_addr_t *addr, ngx_http_core_srv_conf_t *cscf);
+static void *ngx_http_egress_foreign_conf(ngx_conf_t *cf, const char *name,
+    ngx_http_core_srv_conf_t *cscf);
+
+
+static ngx_http_egress_guard_pt  ngx_http_egress_guards[] = {
+    ngx_http_egress_guard_access,
+    ngx_http_egress_guard_auth_request,
+    ngx_http_egress_guard_certificate,
+    NULL
+};
+
+
+ngx_int_t
+ngx_http_egress_open_check(ngx_conf_t *cf)
+{
+    ngx_uint_t                  p, a;
+    ngx_http_conf_port_t       *port;
+    ngx_http_conf_addr_t       *addr;
+    ngx_http_core_main_conf_t  *cmcf;
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+
+    if (cmcf->ports == NULL) {
+        return NGX_OK;
+    }
+
+    port = cmcf->ports->elts;
+
+    for (p = 0; p < cmcf->ports->nelts; p++) {
+        addr = port[p].addrs.elts;
+
+        for (a = 0; a < port[p].addrs.nelts; a++) {
+            if (ngx_http_egress_is_local(addr[a].opt.sockaddr)) {
+                continue;
+            }
+
+            if (ngx_http_egress_open_addr(cf, &addr[a]) != NGX_CONF_OK) {
+                return NGX_ERROR;
+            }
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static char *
+ngx_http_egress_open_addr(ngx_conf_t *cf, ngx_http_conf_addr_t *addr)
+{
+    ngx_uint_t                    s, g;
+    ngx_http_core_srv_conf_t    **cscf;
+    ngx_http_egress_srv_conf_t   *escf;
+
+    cscf = addr->servers.elts;
+
+    for (s = 0; s < addr->servers.nelts; s++) {
+
+        escf = cscf[s]->ctx->srv_conf[ngx_http_egress_module.ctx_index];
+
+        if (!ngx_http_egress_is_proxy(escf) || escf->open_proxy) {
+            continue;
+        }
+
+        for (g = 0; ngx_http_egress_guards[g]; g++) {
+            if (ngx_http_egress_guards[g](cf, addr, cscf[s])) {
+                break;
+            }
+        }
+
+        if (ngx_http_egress_guards[g] == NULL) {
+            return ngx_egress_conf_error(cf, &escf->where,
+                     "\"egress_http_proxy\" would be open to everybody on "
+                     "%V: listen on a loopback address, restrict clients "
+                     "by \"allow\" and \"deny\" or \"auth_request\", or say "
+                     "\"egress_open_proxy on\",", &addr->opt.addr_text);
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_uint_t
+ngx_http_egress_is_local(struct sockaddr *sa)
+{
+    struct sockaddr_in   *sin;
+#if (NGX_HAVE_INET6)
+    struct sockaddr_in6  *sin6;
+#endif
+
+    switch (sa->sa_family) {
+
+#if (NGX_HAVE_INET6)
+    case AF_INET6:
+        sin6 = (struct sockaddr_in6 *) sa;
+        return IN6_IS_ADDR_LOOPBACK(&sin6->sin6_addr);
+#endif
+
+#if (NGX_HAVE_UNIX_DOMAIN)
+    case AF_UNIX:
+        return 1;
+#endif
+
+    default: /* AF_INET */
+        sin = (struct sockaddr_in *) sa;
+        return (ntohl(sin->sin_addr.s_addr) >> 24) == 127;
+    }
+}
+
+
+static ngx_uint_t
+ngx_http_egress_guard_access(ngx_conf_t *cf, ngx_http_conf_addr_t *addr,
+    ngx_http_core_srv_conf_t *cscf)
+{
+    u_char       *rule;
+    ngx_uint_t    i, n, families;
+    ngx_array_t **rules;
+
+    rules = ngx_http_egress_foreign_conf(cf, "ngx_http_access_module", cscf);
+
+    if (rules == NULL) {
+        return 0;
+    }
+
+    families = 1;
+#if (NGX_HAVE_INET6)
+    families++;
+#endif
+#if (NGX_HAVE_UNIX_DOMAIN)
+    families++;
+#endif
+
+    for (i = 0; i < families; i++) {
+
+        if (rules[i] == NULL) {
+            continue;
+        }
+
+        rule = rules[i]->elts;
+
+        for (n = 0; n < rules[i]->nelts; n++) {
+            rule += rules[i]->size;
+
+            if (*(ngx_uint_t *) (rule - sizeof(ngx_uint_t))) {
+                return 1;
+            }
+        }
+    }
+
+    return 0;
+}
+
+
+static ngx_uint_t
+ngx_http_egress_guard_auth_request(ngx_conf_t *cf,
+    ngx_http_conf_addr_t *addr, ngx_http_core_srv_conf_t *cscf)
+{
+    ngx_str_t  *uri;
+
+    uri = ngx_http_egress_foreign_conf(cf, "ngx_http_auth_request_module",
+                                       cscf);
+
+    return uri != NULL && uri->len != 0;
+}
+
+
+static ngx_uint_t
+ngx_http_egress_guard_certificate(ngx_conf_t *cf, ngx_http_conf_addr_t *addr,
+    ngx_http_core_srv_conf_t *cscf)
+{
+#if (NGX_HTTP_SSL)
+    ngx_http_ssl_srv_conf_t  *sscf;
+
+    sscf = cscf->ctx->srv_conf[ngx_http_ssl_module.ctx_index];
+
+    /* 1: "on", the other values let everybody in */
+
+    return addr->opt.ssl && sscf->verify == 1;
+#else
+    return 0;
+#endif
+}
+
+
+/* The location level configuration of a server, of a module of the core. */
+
+static void *
+ngx_http_egress_foreign_conf(ngx_conf_t *cf, const char *name,
+    ngx_http_core_srv_conf_t *cscf)
+{
+    ngx_uint_t     i;
+    ngx_module_t  *m;
+
+    for (i = 0; cf->cycle->modules[i]; i++) {
+        m = cf->cycle->modules[i];
+
+        if (m->type == NGX_HTTP_MODULE && ngx_strcmp(m->name, name) == 0) {
+            return cscf->ctx->loc_conf[m->ctx_index];
+        }
+    }
+
+    return NULL;
+}

@@ -1,0 +1,125 @@
+
+/*
+ * Copyright (C) ngx_egress authors
+ *
+ * The egress path selection header of a request.  Not forwarded: see the
+ * header rules of absolute-form requests.
+ */
+
+
+#include "ngx_http_egress.h"
+
+
+static ngx_table_elt_t *ngx_http_egress_path_header(ngx_http_request_t *r,
+    ngx_str_t *name, ngx_uint_t *many);
+static ngx_uint_t ngx_http_egress_path_number(ngx_egress_task_t *task,
+    ngx_str_t *value);
+static ngx_egress_path_t *ngx_http_egress_path_add(ngx_egress_task_t *task);
+
+
+ngx_uint_t
+ngx_http_egress_path(ngx_http_request_t *r, ngx_egress_task_t *task)
+{
+    ngx_uint_t                   many;
+    ngx_table_elt_t             *h;
+    ngx_http_egress_loc_conf_t  *elcf;
+
+    elcf = ngx_http_get_module_loc_conf(r, ngx_http_egress_module);
+
+    if (elcf->path_lowcase.len == 0) {
+        return NGX_EGRESS_NONE;
+    }
+
+    h = ngx_http_egress_path_header(r, &elcf->path_lowcase, &many);
+
+    if (h == NULL) {
+        return NGX_EGRESS_NONE;
+    }
+
+    if (many) {
+        ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                      "client sent more than one \"%V\" header",
+                      &elcf->path_header);
+        return NGX_EGRESS_BAD_PATH_SELECTION;
+    }
+
+    return ngx_http_egress_path_number(task, &h->value);
+}
+
+
+static ngx_table_elt_t *
+ngx_http_egress_path_header(ngx_http_request_t *r, ngx_str_t *name,
+    ngx_uint_t *many)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h, *found;
+
+    found = NULL;
+    *many = 0;
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            if (h[i].key.len != name->len
+                || ngx_strncmp(h[i].lowcase_key, name->data, name->len) != 0)
+            {
+                continue;
+            }
+
+            *many = (found != NULL);
+            found = &h[i];
+        }
+    }
+
+    return found;
+}
+
+
+static ngx_uint_t
+ngx_http_egress_path_number(ngx_egress_task_t *task, ngx_str_t *value)
+{
+    ngx_int_t           n;
+    ngx_egress_path_t  *path;
+
+    n = ngx_atoi(value->data, value->len);
+
+    if (n == NGX_ERROR) {
+        return NGX_EGRESS_BAD_PATH_SELECTION;
+    }
+
+    path = ngx_http_egress_path_add(task);
+    if (path == NULL) {
+        return NGX_EGRESS_INTERNAL;
+    }
+
+    path->escaper = task->escaper->object.name;
+    path->kind = NGX_EGRESS_PATH_NUMBER;
+    path->number = n;
+
+    return NGX_EGRESS_NONE;
+}
+
+
+static ngx_egress_path_t *
+ngx_http_egress_path_add(ngx_egress_task_t *task)
+{
+    ngx_egress_path_t  *path;
+
+    if (task->path == NULL) {
+        task->path = ngx_array_create(task->pool, 1,
+                                      sizeof(ngx_egress_path_t));
+        if (task->path == NULL) {
+            return NULL;
+        }
+    }
+
+    path = ngx_array_push(task->path);
+
+    if (path) {
+        ngx_memzero(path, sizeof(ngx_egress_path_t));
+    }
+
+    return path;
+}
