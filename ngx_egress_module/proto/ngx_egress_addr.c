@@ -537,6 +537,13 @@ ngx_egress_addr_print_ip(u_char *buf, ngx_uint_t family, u_char *ip)
 }
 
 
+u_char *
+ngx_egress_addr_print_port(u_char *buf, in_port_t port)
+{
+    return ngx_egress_addr_print_dec(buf, port);
+}
+
+
 static u_char *
 ngx_egress_addr_print_dec(u_char *p, ngx_uint_t n)
 {

@@ -112,6 +112,9 @@ u_char *ngx_egress_addr_print(u_char *buf, ngx_egress_addr_t *a);
 /* Writes the text of an address of AF_INET or AF_INET6; returns the end. */
 u_char *ngx_egress_addr_print_ip(u_char *buf, ngx_uint_t family, u_char *ip);
 
+/* Writes at most 5 digits, returns the end. */
+u_char *ngx_egress_addr_print_port(u_char *buf, in_port_t port);
+
 /* A phrase for the log, never NULL. */
 char *ngx_egress_addr_strerror(ngx_uint_t error);
 

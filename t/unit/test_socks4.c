@@ -1,4 +1,5 @@
-/* link: proto/ngx_egress_socks4.c proto/ngx_egress_socks.c proto/ngx_egress_addr.c */
+/* link: proto/ngx_egress_socks4.c */
+/* link: proto/ngx_egress_socks.c proto/ngx_egress_addr.c */
 
 /*
  * Copyright (C) ngx_egress authors
