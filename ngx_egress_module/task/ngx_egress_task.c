@@ -366,7 +366,7 @@ ngx_egress_task_count(ngx_egress_task_t *task)
 static void
 ngx_egress_task_log_end(ngx_egress_task_t *task)
 {
-    ngx_str_t                   peer;
+    ngx_str_t                   peer, escaper;
     const ngx_egress_reason_t  *reason;
 
     if (task->reason == NGX_EGRESS_NONE
@@ -384,12 +384,20 @@ ngx_egress_task_log_end(ngx_egress_task_t *task)
         peer = task->hop->peer;
     }
 
+    /* a server may refuse before it knows the way */
+
+    ngx_str_set(&escaper, "-");
+
+    if (task->escaper) {
+        escaper = task->escaper->object.name;
+    }
+
     ngx_log_error(reason->level, task->log, 0,
                   "egress failed: %V, %V, target: \"%V:%ui\", "
                   "escaper: \"%V\", peer: %V",
                   &reason->name, &reason->text, &task->target.host,
                   (ngx_uint_t) task->target.port,
-                  &task->escaper->object.name, &peer);
+                  &escaper, &peer);
 }
 
 
