@@ -26,6 +26,10 @@ my $signature = "\r\n\r\n\0\r\nQUIT\n";
 sub read {
     my ($s) = @_;
 
+    # TLS may follow: take no more from the socket than the header
+
+    local $s->{chunk} = 1;
+
     my $first = $s->read_n(1);
     return if !defined $first;
 

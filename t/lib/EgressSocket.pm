@@ -18,7 +18,8 @@ package EgressSocket;
 #     quiet($seconds)            nothing arrives, not even an end
 #     ended($seconds)            the peer ends (FIN, close_notify or RST) and
 #                                sends nothing before
-#     how_ended()                '', 'fin', 'close_notify' or 'reset'
+#     how_ended()                '', 'fin', 'close_notify', 'reset', or 'closed'
+#                                when it was we who closed
 #     shut()                     half-close: close_notify over TLS, else FIN
 #     reset()                    close with RST
 #     close(), peer(), local(), handle(), is_tls()
@@ -132,6 +133,11 @@ sub fill {
     my ($self, $deadline) = @_;
 
     return 0 if $self->{end};
+
+    if (!defined fileno $self->{fh}) {
+        $self->{end} = 'closed';
+        return 0;
+    }
 
     while (1) {
         my $n = sysread $self->{fh}, $self->{buf}, $self->{chunk},
@@ -266,6 +272,8 @@ sub reset {
 
 sub close {
     my ($self, @how) = @_;
+
+    return if !defined fileno $self->{fh};
 
     return $self->{tls} ? $self->{fh}->close(@how) : close $self->{fh};
 }
