@@ -7,14 +7,13 @@
  * required client certificates, or a user group.  auth_basic does not count:
  * it answers 401, which no client takes from a proxy.
  *
- * The structures of the access and auth_request modules are private to them.
- * The first holds nothing but pointers to arrays of rules, each ending with
- * its "deny" flag; the second begins with the URI.  Both modules are looked
- * up by name, since they may not be there.
+ * The structure of the auth_request module is private to it; it begins with
+ * the URI.  Modules are looked up by name, since they may not be there.
  */
 
 
 #include "ngx_http_egress.h"
+#include "ngx_egress_open.h"
 
 
 typedef ngx_uint_t (*ngx_http_egress_guard_pt)(ngx_conf_t *cf,
@@ -23,7 +22,6 @@ typedef ngx_uint_t (*ngx_http_egress_guard_pt)(ngx_conf_t *cf,
 
 static char *ngx_http_egress_open_addr(ngx_conf_t *cf,
     ngx_http_conf_addr_t *addr);
-static ngx_uint_t ngx_http_egress_is_local(struct sockaddr *sa);
 static ngx_uint_t ngx_http_egress_guard_access(ngx_conf_t *cf,
     ngx_http_conf_addr_t *addr, ngx_http_core_srv_conf_t *cscf);
 static ngx_uint_t ngx_http_egress_guard_auth_request(ngx_conf_t *cf,
@@ -62,7 +60,7 @@ ngx_http_egress_open_check(ngx_conf_t *cf)
         addr = port[p].addrs.elts;
 
         for (a = 0; a < port[p].addrs.nelts; a++) {
-            if (ngx_http_egress_is_local(addr[a].opt.sockaddr)) {
+            if (ngx_egress_open_is_local(addr[a].opt.sockaddr)) {
                 continue;
             }
 
@@ -113,73 +111,12 @@ ngx_http_egress_open_addr(ngx_conf_t *cf, ngx_http_conf_addr_t *addr)
 
 
 static ngx_uint_t
-ngx_http_egress_is_local(struct sockaddr *sa)
-{
-    struct sockaddr_in   *sin;
-#if (NGX_HAVE_INET6)
-    struct sockaddr_in6  *sin6;
-#endif
-
-    switch (sa->sa_family) {
-
-#if (NGX_HAVE_INET6)
-    case AF_INET6:
-        sin6 = (struct sockaddr_in6 *) sa;
-        return IN6_IS_ADDR_LOOPBACK(&sin6->sin6_addr);
-#endif
-
-#if (NGX_HAVE_UNIX_DOMAIN)
-    case AF_UNIX:
-        return 1;
-#endif
-
-    default: /* AF_INET */
-        sin = (struct sockaddr_in *) sa;
-        return (ntohl(sin->sin_addr.s_addr) >> 24) == 127;
-    }
-}
-
-
-static ngx_uint_t
 ngx_http_egress_guard_access(ngx_conf_t *cf, ngx_http_conf_addr_t *addr,
     ngx_http_core_srv_conf_t *cscf)
 {
-    u_char       *rule;
-    ngx_uint_t    i, n, families;
-    ngx_array_t **rules;
-
-    rules = ngx_http_egress_foreign_conf(cf, "ngx_http_access_module", cscf);
-
-    if (rules == NULL) {
-        return 0;
-    }
-
-    families = 1;
-#if (NGX_HAVE_INET6)
-    families++;
-#endif
-#if (NGX_HAVE_UNIX_DOMAIN)
-    families++;
-#endif
-
-    for (i = 0; i < families; i++) {
-
-        if (rules[i] == NULL) {
-            continue;
-        }
-
-        rule = rules[i]->elts;
-
-        for (n = 0; n < rules[i]->nelts; n++) {
-            rule += rules[i]->size;
-
-            if (*(ngx_uint_t *) (rule - sizeof(ngx_uint_t))) {
-                return 1;
-            }
-        }
-    }
-
-    return 0;
+    return ngx_egress_open_has_deny(
+               ngx_http_egress_foreign_conf(cf, "ngx_http_access_module",
+                                            cscf));
 }
 
 
@@ -220,16 +157,9 @@ static void *
 ngx_http_egress_foreign_conf(ngx_conf_t *cf, const char *name,
     ngx_http_core_srv_conf_t *cscf)
 {
-    ngx_uint_t     i;
     ngx_module_t  *m;
 
-    for (i = 0; cf->cycle->modules[i]; i++) {
-        m = cf->cycle->modules[i];
+    m = ngx_egress_open_module(cf, NGX_HTTP_MODULE, name);
 
-        if (m->type == NGX_HTTP_MODULE && ngx_strcmp(m->name, name) == 0) {
-            return cscf->ctx->loc_conf[m->ctx_index];
-        }
-    }
-
-    return NULL;
+    return m ? cscf->ctx->loc_conf[m->ctx_index] : NULL;
 }
