@@ -27,6 +27,9 @@ static void ngx_egress_relay_pause(ngx_egress_relay_side_t *src,
 static ngx_int_t ngx_egress_relay_wait(ngx_egress_relay_side_t *src);
 
 static void ngx_egress_relay_eof(ngx_egress_relay_side_t *src);
+#if (NGX_SSL)
+static ngx_uint_t ngx_egress_relay_was_reset(ngx_connection_t *c);
+#endif
 static void ngx_egress_relay_test_error(ngx_egress_relay_side_t *side);
 static void ngx_egress_relay_failed(ngx_egress_relay_side_t *src);
 static void ngx_egress_relay_abort(ngx_egress_relay_side_t *side);
@@ -438,19 +441,44 @@ ngx_egress_relay_eof(ngx_egress_relay_side_t *src)
     ngx_log_debug1(NGX_LOG_DEBUG_EVENT, src->relay->log, 0,
                    "egress relay: eof from fd:%d", src->connection->fd);
 
-    src->eof = 1;
-
 #if (NGX_SSL)
 
-    if (src->connection->ssl
-        && !(SSL_get_shutdown(src->connection->ssl->connection)
-             & SSL_RECEIVED_SHUTDOWN))
-    {
-        src->truncated = 1;
+    if (src->connection->ssl && ngx_egress_relay_was_reset(src->connection)) {
+        ngx_egress_relay_failed(src);
+        return;
     }
 
 #endif
+
+    src->eof = 1;
 }
+
+
+#if (NGX_SSL)
+
+/* The core's TLS reports a reset as an end. */
+
+static ngx_uint_t
+ngx_egress_relay_was_reset(ngx_connection_t *c)
+{
+#if (NGX_HAVE_TCP_INFO)
+
+    socklen_t        len;
+    struct tcp_info  ti;
+
+    len = sizeof(struct tcp_info);
+    ngx_memzero(&ti, sizeof(struct tcp_info));
+
+    if (getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &ti, &len) == 0) {
+        return ti.tcpi_state == TCP_CLOSE;
+    }
+
+#endif
+
+    return 0;
+}
+
+#endif
 
 
 /*
@@ -496,23 +524,34 @@ ngx_egress_relay_test_error(ngx_egress_relay_side_t *side)
 static void
 ngx_egress_relay_failed(ngx_egress_relay_side_t *src)
 {
+    ngx_egress_relay_side_t  *dst;
+
+    dst = src->peer;
+    src->eof = 1;
+
+    if (src->relay->reason) {
+        /* src refused bytes before: what it still sent goes out first */
+        return;
+    }
+
     ngx_egress_relay_abort(src);
+
     ngx_egress_relay_drop(src);
+    ngx_egress_relay_drop(dst);
 
 #if (NGX_SSL)
 
     /* what the other side got must not look like all there was */
 
-    if (src->peer->connection->ssl) {
-        src->peer->connection->ssl->no_send_shutdown = 1;
+    if (dst->connection->ssl) {
+        dst->connection->ssl->no_send_shutdown = 1;
     }
 
 #endif
 
-    src->eof = 1;
-
-    src->peer->eof = 1;
-    src->peer->shut = 1;
+    src->shut = 1;
+    dst->eof = 1;
+    dst->shut = 1;
 }
 
 
@@ -583,7 +622,7 @@ ngx_egress_relay_shut(ngx_egress_relay_side_t *src)
 
 #if (NGX_SSL)
 
-    if (c->ssl && !src->truncated) {
+    if (c->ssl) {
         src->shut = (ngx_egress_relay_close_notify(c) != NGX_AGAIN);
         return;
     }

@@ -9,9 +9,9 @@
  * bulk takes a pipe from a bounded per-worker pool and moves on by splice(2);
  * the pipe goes back when it is empty and the flow pauses.  TLS sides copy.
  *
- * Half-close is passed on (close_notify on TLS).  Bytes that came in before a
- * side ended or failed are sent before the relay is over.  An idle timer
- * always runs, so a quitting worker waits for its tunnels.
+ * Half-close is passed on (close_notify on TLS).  Bytes that came before an
+ * end are sent before it is told; a reset ends the relay at once.  An idle
+ * timer always runs, so a quitting worker waits for its tunnels.
  */
 
 #ifndef _NGX_EGRESS_RELAY_H_INCLUDED_
@@ -58,7 +58,6 @@ struct ngx_egress_relay_side_s {
 
     unsigned                     eof:1;       /* no more from this side */
     unsigned                     shut:1;      /* and the peer knows */
-    unsigned                     truncated:1; /* TLS without close_notify */
 };
 
 
