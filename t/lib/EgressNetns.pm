@@ -41,6 +41,7 @@ sub enter {
                     $INC{'EgressGuard.pm'} ? '-MEgressGuard' : ());
 
         $ENV{EGRESS_NETNS} = $$;
+        $ENV{EGRESS_NETNS_USER} = $>;
         exec 'unshare', $flags, @perl, $0, @ARGV or die "unshare: $!\n";
     }
 
