@@ -549,6 +549,7 @@ struct ngx_egress_resolve_s {
     ngx_egress_reason_e       reason;     /* NONE, or one of DNS_* */
     ngx_uint_t                naddrs;
     ngx_egress_ip_t          *addrs;
+    time_t                    ttl;        /* s, the answer is good so long */
 
     /* of the resolver */
     ngx_queue_t               queue;
