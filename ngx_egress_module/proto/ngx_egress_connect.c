@@ -17,10 +17,8 @@ static ngx_int_t ngx_egress_connect_version(ngx_egress_connect_reply_t *st,
     u_char ch);
 static ngx_int_t ngx_egress_connect_status(ngx_egress_connect_reply_t *st,
     u_char ch);
-static ngx_int_t ngx_egress_connect_header(ngx_egress_connect_reply_t *st,
+static ngx_int_t ngx_egress_connect_fields(ngx_egress_connect_reply_t *st,
     u_char ch);
-static ngx_int_t ngx_egress_connect_done(ngx_egress_connect_reply_t *st);
-static ngx_uint_t ngx_egress_connect_token(u_char ch);
 
 
 enum {
@@ -29,11 +27,7 @@ enum {
     sw_after_status,
     sw_reason,
     sw_reason_lf,
-    sw_line,                          /* at the start of a line */
-    sw_name,
-    sw_value,
-    sw_value_lf,
-    sw_last_lf
+    sw_fields
 };
 
 
@@ -134,7 +128,7 @@ ngx_egress_connect_byte(ngx_egress_connect_reply_t *st, u_char ch)
         return ngx_egress_connect_status(st, ch);
 
     default:
-        return ngx_egress_connect_header(st, ch);
+        return ngx_egress_connect_fields(st, ch);
     }
 }
 
@@ -195,88 +189,39 @@ ngx_egress_connect_status(ngx_egress_connect_reply_t *st, u_char ch)
 
     case sw_reason:
         st->state = (ch == CR) ? sw_reason_lf
-                               : (ch == LF) ? sw_line : sw_reason;
+                               : (ch == LF) ? sw_fields : sw_reason;
         return (ch == '\0') ? NGX_ERROR : NGX_AGAIN;
 
     default: /* sw_reason_lf */
-        st->state = sw_line;
+        st->state = sw_fields;
         return (ch == LF) ? NGX_AGAIN : NGX_ERROR;
     }
 }
 
 
-/* a folded line starts with a blank, which is no token: refused */
-
 static ngx_int_t
-ngx_egress_connect_header(ngx_egress_connect_reply_t *st, u_char ch)
+ngx_egress_connect_fields(ngx_egress_connect_reply_t *st, u_char ch)
 {
-    switch (st->state) {
+    switch (ngx_egress_field_byte(&st->field, ch)) {
 
-    case sw_line:
-        if (ch == LF) {
-            return ngx_egress_connect_done(st);
-        }
+    case NGX_EGRESS_FIELD_ERROR:
+        return NGX_ERROR;
 
-        if (ch == CR) {
-            st->state = sw_last_lf;
-            return NGX_AGAIN;
-        }
+    case NGX_EGRESS_FIELD_DONE:
+        break;
 
-        st->state = sw_name;
-
-        return ngx_egress_connect_token(ch) ? NGX_AGAIN : NGX_ERROR;
-
-    case sw_name:
-        if (ch == ':') {
-            st->state = sw_value;
-            return NGX_AGAIN;
-        }
-
-        return ngx_egress_connect_token(ch) ? NGX_AGAIN : NGX_ERROR;
-
-    case sw_value:
-        if (ch == CR) {
-            st->state = sw_value_lf;
-
-        } else if (ch == LF) {
-            st->state = sw_line;
-        }
-
-        return (ch == '\0') ? NGX_ERROR : NGX_AGAIN;
-
-    case sw_value_lf:
-        st->state = sw_line;
-        return (ch == LF) ? NGX_AGAIN : NGX_ERROR;
-
-    default: /* sw_last_lf */
-        return (ch == LF) ? ngx_egress_connect_done(st) : NGX_ERROR;
+    default:
+        return NGX_AGAIN;
     }
-}
 
-
-static ngx_int_t
-ngx_egress_connect_done(ngx_egress_connect_reply_t *st)
-{
     if (st->status >= 200 || st->status == 101) {
         return NGX_OK;
     }
 
+    /* an interim reply: another one follows */
+
+    st->field.state = 0;
     st->state = sw_version;
 
     return NGX_AGAIN;
-}
-
-
-/* RFC 9110, 5.6.2 */
-
-static ngx_uint_t
-ngx_egress_connect_token(u_char ch)
-{
-    if ((ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z')
-        || (ch >= '0' && ch <= '9'))
-    {
-        return 1;
-    }
-
-    return ch != '\0' && strchr("!#$%&'*+-.^_`|~", ch) != NULL;
 }

@@ -13,6 +13,7 @@
 
 #include "ngx_egress_proto.h"
 #include "ngx_egress_addr.h"
+#include "ngx_egress_field.h"
 
 
 /* of the head, interim heads included, when ngx_egress_connect_reply_t.max
@@ -37,6 +38,7 @@ typedef struct {
 
     unsigned            state:8;        /* the reader's own */
     unsigned            digits:8;
+    ngx_egress_field_t  field;
 } ngx_egress_connect_reply_t;
 
 

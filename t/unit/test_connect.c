@@ -1,4 +1,5 @@
-/* link: proto/ngx_egress_connect.c proto/ngx_egress_addr.c */
+/* link: proto/ngx_egress_connect.c proto/ngx_egress_field.c */
+/* link: proto/ngx_egress_addr.c */
 
 /*
  * Copyright (C) ngx_egress authors
