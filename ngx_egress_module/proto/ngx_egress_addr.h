@@ -18,8 +18,8 @@
 #define NGX_EGRESS_LABEL_LEN   63
 
 /* the longest text of an IP address, without brackets */
-#define NGX_EGRESS_IP_LEN      (sizeof("ffff:ffff:ffff:ffff:ffff:ffff:"         \
-                                       "ffff:ffff") - 1)
+#define NGX_EGRESS_IP_LEN                                                     \
+    (sizeof("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff") - 1)
 
 /* the longest result of ngx_egress_addr_print() */
 #define NGX_EGRESS_ADDR_LEN    (NGX_EGRESS_HOST_LEN + sizeof("[]:65535") - 1)

@@ -1,7 +1,13 @@
 /* link: proto/ngx_egress_uuid.c */
 
+/*
+ * Copyright (C) ngx_egress authors
+ */
+
+
 #include "unit.h"
-#include "ngx_egress_uuid.h"
+
+#include "proto/ngx_egress_uuid.h"
 
 
 static void
@@ -32,13 +38,31 @@ test_zero(void)
 }
 
 
+static void
+test_order(void)
+{
+    u_char    a[NGX_EGRESS_UUID_LEN], b[NGX_EGRESS_UUID_LEN];
+    u_char    high[] = "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff";
+    u_char    low[NGX_EGRESS_UUID_RANDOM_LEN] = { 0 };
+    uint64_t  ms;
+
+    for (ms = 1; ms < (uint64_t) 1 << 47; ms *= 2) {
+        ngx_egress_uuid7(a, ms, high);
+        ngx_egress_uuid7(b, ms + 1, low);
+        CHECK(memcmp(a, b, sizeof(a)) < 0);
+    }
+}
+
+
+static unit_test_t  tests[] = {
+    { "version and variant are set over any randomness", test_layout },
+    { "time and randomness of zero", test_zero },
+    { "a later id sorts after an earlier one", test_order },
+};
+
+
 int
 main(void)
 {
-    unit_test_t  tests[] = {
-        { "version and variant are set over any randomness", test_layout },
-        { "time and randomness of zero", test_zero },
-    };
-
     return UNIT_RUN(tests);
 }
