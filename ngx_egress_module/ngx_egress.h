@@ -108,6 +108,7 @@ typedef enum {
     NGX_EGRESS_UPSTREAM_TIMEOUT,
     NGX_EGRESS_UPSTREAM_INVALID,       /* not HTTP */
 
+    NGX_EGRESS_CLIENT_TIMEOUT,         /* too slow in its own protocol */
     NGX_EGRESS_CLIENT_ABORTED,         /* client gone before or in the relay */
     NGX_EGRESS_UPSTREAM_ABORTED,       /* target reset the relay */
     NGX_EGRESS_IDLE_TIMEOUT,

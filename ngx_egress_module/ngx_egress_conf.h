@@ -118,5 +118,12 @@ ngx_uint_t ngx_egress_conf_param(ngx_str_t *arg, const char *key,
     ngx_http_parse_chunked(r, b, ctx)
 #endif
 
+/* 1.25.5: stream got virtual servers, and this name with them */
+#if (NGX_EGRESS_STREAM_PORTS)
+#define ngx_egress_stream_ssl_conf_t  ngx_stream_ssl_srv_conf_t
+#else
+#define ngx_egress_stream_ssl_conf_t  ngx_stream_ssl_conf_t
+#endif
+
 
 #endif /* _NGX_EGRESS_CONF_H_INCLUDED_ */

@@ -101,6 +101,8 @@ static const ngx_egress_reason_t  ngx_egress_reasons[] = {
     ngx_egress_row("upstream_invalid", 502, 502, 91, 0x01, NGX_LOG_ERR,
                    "http_protocol_error", "target answered nonsense"),
 
+    ngx_egress_row("client_timeout", 408, 408, 91, 0x01, NGX_LOG_INFO,
+                   "http_request_error", "client was too slow"),
     ngx_egress_row("client_aborted", 499, 499, 91, 0x01, NGX_LOG_INFO,
                    "", "client closed the connection"),
     ngx_egress_row("upstream_aborted", 502, 502, 91, 0x01, NGX_LOG_INFO,

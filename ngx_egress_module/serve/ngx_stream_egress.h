@@ -1,0 +1,154 @@
+/*
+ * Copyright (C) ngx_egress authors
+ *
+ * What the servers of stream { } share.  One file, one module and one
+ * directive per server type; it learns the target and hands the session over
+ * to the common flow:
+ *
+ *     ngx_stream_egress_create()     the context and its task
+ *     ... the type reads its protocol and fills ctx->task->target
+ *     ngx_stream_egress_connect()    runs the task; then one of
+ *         ctx->connected()           reply, then ngx_stream_egress_relay()
+ *         ctx->failed()              reply, then ngx_stream_egress_finalize()
+ *
+ *     ngx_stream_egress_module.c     directives all types have, variables
+ *     ngx_stream_egress_session.c    the flow
+ *     ngx_stream_egress_read.c       bytes of the client into a reader
+ *     ngx_stream_egress_open.c       the check against open proxies
+ *     ngx_stream_egress_log.c        egress_task_log
+ *     ngx_stream_egress_X.c          server type X
+ */
+
+#ifndef _NGX_STREAM_EGRESS_H_INCLUDED_
+#define _NGX_STREAM_EGRESS_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_stream.h>
+
+#include "../ngx_egress.h"
+
+
+typedef struct ngx_stream_egress_ctx_s  ngx_stream_egress_ctx_t;
+typedef struct ngx_stream_egress_io_s   ngx_stream_egress_io_t;
+
+typedef void (*ngx_stream_egress_pt)(ngx_stream_egress_ctx_t *ctx);
+
+
+/* An escaper by name, or by variables that give a name. */
+typedef struct {
+    ngx_egress_escaper_t        *escaper;   /* NULL: look at value */
+    ngx_stream_complex_value_t  *value;     /* NULL, too: not set */
+} ngx_stream_egress_escaper_t;
+
+
+/* Of the common module. */
+typedef struct {
+    ngx_stream_egress_escaper_t  escaper;   /* of the server type */
+    ngx_egress_object_t          where;     /* of its directive; the name is
+                                               that of the directive */
+    ngx_flag_t                   open_proxy;
+    ngx_uint_t                   mapped;    /* the type's targets come from
+                                               the configuration: anybody may
+                                               come */
+    ngx_msec_t                   negotiation_timeout;
+    ngx_msec_t                   idle_timeout;
+    size_t                       upload_rate;
+    size_t                       download_rate;
+} ngx_stream_egress_srv_conf_t;
+
+
+/* One session; in its pool. */
+struct ngx_stream_egress_ctx_s {
+    ngx_stream_session_t        *session;
+    ngx_egress_task_t           *task;      /* never NULL */
+
+    ngx_stream_egress_pt         connected; /* of the type */
+    ngx_stream_egress_pt         failed;    /* of the type; NULL: no reply.
+                                               task->reason says why */
+    void                        *data;      /* of the type */
+
+    ngx_buf_t                   *buffer;    /* see ngx_stream_egress_read() */
+    ngx_stream_egress_io_t      *io;        /* of it */
+
+    unsigned                     relaying:1;
+    unsigned                     finalized:1;
+};
+
+
+/*
+ * For the setter of a server type's directive: makes its handler the content
+ * handler, and value[1] the escaper.  A phrase on an error.
+ */
+char *ngx_stream_egress_set_server(ngx_conf_t *cf,
+    ngx_stream_content_handler_pt handler, ngx_uint_t mapped);
+
+/* Called from the content handler; NULL: the session is finalized. */
+ngx_stream_egress_ctx_t *ngx_stream_egress_create(ngx_stream_session_t *s);
+
+/*
+ * Limits from the configuration, then the task runs.  Before: task->target
+ * filled, connected and failed set.  ctx may be gone when it returns.
+ */
+void ngx_stream_egress_connect(ngx_stream_egress_ctx_t *ctx);
+
+/*
+ * Starts the relay with what is left in ctx->buffer as early data (the buffer
+ * is freed).  ctx may be gone when it returns.
+ */
+void ngx_stream_egress_relay(ngx_stream_egress_ctx_t *ctx);
+
+/* A refusal by the type itself: closes the task and calls ctx->failed(). */
+void ngx_stream_egress_refuse(ngx_stream_egress_ctx_t *ctx,
+    ngx_uint_t reason);
+
+/* Ends the session with the status that stands for task->reason. */
+void ngx_stream_egress_finalize(ngx_stream_egress_ctx_t *ctx);
+
+/*
+ * Sends the last words of a type and finalizes the session; what the socket
+ * does not take at once is dropped.
+ */
+void ngx_stream_egress_farewell(ngx_stream_egress_ctx_t *ctx, u_char *p,
+    size_t len);
+
+ngx_stream_egress_ctx_t *ngx_stream_egress_get_ctx(ngx_stream_session_t *s);
+
+
+/*
+ * Reading a protocol.  ngx_stream_egress_read() gives the bytes of ctx->buffer
+ * to "reader", first those that came with the preread phase, then what the
+ * client sends, until it is through; then done() is called once.
+ *
+ * reader: consumes from *pos up to last; NGX_OK: complete, the rest stays in
+ * the buffer; NGX_AGAIN: more; NGX_ERROR: malformed, becomes reason
+ * BAD_REQUEST unless the task has one.  size: of the buffer, for readers that
+ * consume all they are given.  timeout: of the whole message.
+ */
+
+typedef ngx_int_t (*ngx_stream_egress_reader_pt)(ngx_stream_egress_ctx_t *ctx,
+    u_char **pos, u_char *last);
+
+void ngx_stream_egress_read(ngx_stream_egress_ctx_t *ctx,
+    ngx_stream_egress_reader_pt reader, size_t size, ngx_msec_t timeout,
+    ngx_stream_egress_pt done);
+
+
+/*
+ * Sends all of a short message (it must stay where it is), then calls done().
+ * timeout: of the whole message.
+ */
+void ngx_stream_egress_send(ngx_stream_egress_ctx_t *ctx, u_char *p,
+    size_t len, ngx_msec_t timeout, ngx_stream_egress_pt done);
+
+
+/* Configuration time. */
+ngx_int_t ngx_stream_egress_open_check(ngx_conf_t *cf);
+ngx_int_t ngx_stream_egress_add_variables(ngx_conf_t *cf);
+
+
+extern ngx_module_t  ngx_stream_egress_module;
+
+
+#endif /* _NGX_STREAM_EGRESS_H_INCLUDED_ */
