@@ -100,11 +100,11 @@ server('rewrite ^ /page last; location /page { internal; return 418; }');
 is(refusal($at{ECHO})->{status}, 418, 'rewrite of the server finds a location');
 ok(refusal($at{ECHO})->{closed}, 'and the connection is closed');
 
-server('limit_req zone=r;', 'limit_req_zone $server_name zone=r:64k rate=1r/m;');
+server('limit_req zone=r;', 'limit_req_zone $remote_addr zone=r:64k rate=1r/m;');
 is(tunnel(), 'tunnel', 'limit_req of the server: the first');
 is(tunnel(), 503, 'limit_req of the server: the second');
 
-server('limit_conn c 1;', 'limit_conn_zone $server_name zone=c:64k;');
+server('limit_conn c 1;', 'limit_conn_zone $remote_addr zone=c:64k;');
 {
     my $c = EgressClient->new($port{PROXY});
     is($c->tunnel($at{ECHO})->{status}, 200, 'limit_conn: a tunnel');

@@ -217,7 +217,7 @@ sub error_log { $_[0]->file('logs/error.log') }
 sub access_log { $_[0]->file('logs/access.log') }
 sub pid { ($_[0]->file('logs/nginx.pid') =~ /(\d+)/)[0] }
 sub old_pid { ($_[0]->file('logs/nginx.pid.oldbin') =~ /(\d+)/)[0] }
-sub masters { grep { defined && kill 0, $_ } $_[0]->pid, $_[0]->old_pid }
+sub masters { grep { defined && alive($_) } $_[0]->pid, $_[0]->old_pid }
 
 
 # Only a child that has its own title is past the start of a worker.
@@ -323,7 +323,16 @@ sub end {
 
     kill $signal => $pid;
 
-    return $self->wait_until(sub { !kill 0, $pid }, $timeout || 10) ? 1 : 0;
+    return $self->wait_until(sub { !alive($pid) }, $timeout || 10) ? 1 : 0;
+}
+
+
+# A zombie is gone, whenever its new parent cares to look.
+
+sub alive {
+    my ($pid) = @_;
+
+    return kill(0, $pid) && slurp("/proc/$pid/stat") !~ /^\d+ \(.*\) Z/s;
 }
 
 
