@@ -1,0 +1,821 @@
+
+/*
+ * Copyright (C) ngx_egress authors
+ *
+ * Moves bytes between client and backend, unchanged, while ngx_ws_watch.h
+ * looks at them.  One buffer serves all sessions of a worker; a session owns
+ * memory only for bytes that cannot be sent yet.  What to do about a
+ * violation, a Close frame or an end of file is decided in _close.c.
+ */
+
+
+#include <ngx_http_ws_proxy.h>
+
+
+/* a frame of 64k and its header fit */
+#define NGX_HTTP_WS_BUFFER_SIZE  (65536 + NGX_WS_HEADER_MAX)
+
+/* reads of one direction in a row before others get their turn */
+#define NGX_HTTP_WS_MAX_READS    8
+
+
+static void ngx_http_ws_proxy_setup(ngx_http_ws_proxy_ctx_t *ctx,
+    ngx_http_ws_proxy_dir_t *dir);
+static ngx_int_t ngx_http_ws_proxy_preload(ngx_http_ws_proxy_dir_t *dir,
+    u_char *data, size_t len);
+static void ngx_http_ws_proxy_read_client(ngx_http_request_t *r);
+static void ngx_http_ws_proxy_write_client(ngx_http_request_t *r);
+static void ngx_http_ws_proxy_read_backend(ngx_http_request_t *r,
+    ngx_http_upstream_t *u);
+static void ngx_http_ws_proxy_write_backend(ngx_http_request_t *r,
+    ngx_http_upstream_t *u);
+static void ngx_http_ws_proxy_pass(ngx_http_ws_proxy_ctx_t *ctx,
+    ngx_http_ws_proxy_dir_t *dir);
+static ngx_int_t ngx_http_ws_proxy_move(ngx_http_ws_proxy_ctx_t *ctx,
+    ngx_http_ws_proxy_dir_t *dir);
+static ngx_int_t ngx_http_ws_proxy_read(ngx_http_ws_proxy_ctx_t *ctx,
+    ngx_http_ws_proxy_dir_t *dir);
+static ngx_int_t ngx_http_ws_proxy_room(ngx_http_ws_proxy_dir_t *dir);
+static ngx_int_t ngx_http_ws_proxy_watch(ngx_http_ws_proxy_ctx_t *ctx,
+    ngx_http_ws_proxy_dir_t *dir);
+static void ngx_http_ws_proxy_drop(ngx_http_ws_proxy_dir_t *dir, size_t len);
+static ngx_int_t ngx_http_ws_proxy_send(ngx_http_ws_proxy_ctx_t *ctx,
+    ngx_http_ws_proxy_dir_t *dir);
+static void ngx_http_ws_proxy_empty(ngx_http_ws_proxy_dir_t *dir);
+static ngx_int_t ngx_http_ws_proxy_settle(ngx_http_ws_proxy_dir_t *dir);
+static ngx_uint_t ngx_http_ws_proxy_is_over(ngx_http_ws_proxy_ctx_t *ctx);
+static ngx_uint_t ngx_http_ws_proxy_dir_over(ngx_http_ws_proxy_ctx_t *ctx,
+    ngx_http_ws_proxy_dir_t *dir);
+static ngx_int_t ngx_http_ws_proxy_wait(ngx_http_ws_proxy_ctx_t *ctx);
+static void ngx_http_ws_proxy_end(ngx_http_ws_proxy_ctx_t *ctx);
+
+
+static u_char  ngx_http_ws_proxy_buffer[NGX_HTTP_WS_BUFFER_SIZE];
+
+
+ngx_int_t
+ngx_http_ws_proxy_open(ngx_http_ws_proxy_ctx_t *ctx)
+{
+    ngx_buf_t                *b;
+    ngx_connection_t         *client, *backend;
+    ngx_http_request_t       *r;
+    ngx_http_upstream_t      *u;
+    ngx_http_ws_proxy_dir_t  *dir;
+
+    r = ctx->request;
+    u = r->upstream;
+    client = r->connection;
+    backend = u->peer.connection;
+
+    if (ngx_tcp_nodelay(client) != NGX_OK || ngx_tcp_nodelay(backend) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    dir = ctx->dir;
+
+    dir[NGX_HTTP_WS_CLIENT].src = client;
+    dir[NGX_HTTP_WS_CLIENT].dst = backend;
+    dir[NGX_HTTP_WS_BACKEND].src = backend;
+    dir[NGX_HTTP_WS_BACKEND].dst = client;
+
+    ngx_http_ws_proxy_setup(ctx, &dir[NGX_HTTP_WS_CLIENT]);
+    ngx_http_ws_proxy_setup(ctx, &dir[NGX_HTTP_WS_BACKEND]);
+
+    /* frames that came right behind the headers */
+
+    b = r->header_in;
+
+    if (ngx_http_ws_proxy_preload(&dir[NGX_HTTP_WS_CLIENT], b->pos,
+                                  b->last - b->pos)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    b->pos = b->last;
+    b = &u->buffer;
+
+    if (ngx_http_ws_proxy_preload(&dir[NGX_HTTP_WS_BACKEND], b->pos,
+                                  b->last - b->pos)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    b->last = b->pos;
+    u->length = -1;
+
+    r->keepalive = 0;
+    r->read_event_handler = ngx_http_ws_proxy_read_client;
+    r->write_event_handler = ngx_http_ws_proxy_write_client;
+    u->read_event_handler = ngx_http_ws_proxy_read_backend;
+    u->write_event_handler = ngx_http_ws_proxy_write_backend;
+
+    /*
+     * Core goes on as if it had a response body to pass.  It finds none, and
+     * leaves the backend's bytes to us, as long as this event is not ready.
+     */
+
+    ctx->read_ready = backend->read->ready;
+    backend->read->ready = 0;
+
+    ctx->open = 1;
+    ctx->opened = ngx_current_msec;
+
+    ngx_http_ws_proxy_timer_init(ctx);
+    ngx_http_ws_proxy_run_later(ctx);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_ws_proxy_setup(ngx_http_ws_proxy_ctx_t *ctx,
+    ngx_http_ws_proxy_dir_t *dir)
+{
+    ngx_uint_t                     client, no_takeover;
+    ngx_ws_watch_t                *w;
+    ngx_http_ws_proxy_loc_conf_t  *conf;
+
+    conf = ctx->conf;
+    client = (dir == &ctx->dir[NGX_HTTP_WS_CLIENT]);
+    w = &dir->watch;
+
+    w->limit = client ? conf->client_max : conf->server_max;
+    w->text = conf->utf8;
+    w->frame.masked = client;
+    w->frame.any_rsv = ctx->accepted.unknown;
+    w->frame.rsv1 = ctx->accepted.deflate;
+
+    if (ctx->accepted.deflate && !ctx->accepted.unknown && conf->inflate
+        && (w->limit || w->text))
+    {
+        no_takeover = client ? ctx->accepted.client_no_takeover
+                             : ctx->accepted.server_no_takeover;
+
+        dir->inflate.window_bits = client ? ctx->accepted.client_bits
+                                          : ctx->accepted.server_bits;
+        dir->inflate.takeover = !no_takeover;
+
+        w->inflate = &dir->inflate;
+        w->frame.slice = NGX_WS_INFLATE_SLICE;
+    }
+
+    dir->heard = ngx_current_msec;
+    ngx_http_ws_proxy_empty(dir);
+}
+
+
+static ngx_int_t
+ngx_http_ws_proxy_preload(ngx_http_ws_proxy_dir_t *dir, u_char *data,
+    size_t len)
+{
+    if (len == 0) {
+        return NGX_OK;
+    }
+
+    dir->start = ngx_alloc(len, dir->src->log);
+    if (dir->start == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(dir->start, data, len);
+
+    dir->pos = dir->start;
+    dir->seen = dir->start;
+    dir->keep = dir->start;
+    dir->last = dir->start + len;
+    dir->end = dir->last;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_ws_proxy_read_client(ngx_http_request_t *r)
+{
+    ngx_http_ws_proxy_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_ws_proxy_module);
+    ngx_http_ws_proxy_pass(ctx, &ctx->dir[NGX_HTTP_WS_CLIENT]);
+}
+
+
+static void
+ngx_http_ws_proxy_write_client(ngx_http_request_t *r)
+{
+    ngx_http_ws_proxy_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_ws_proxy_module);
+    ngx_http_ws_proxy_pass(ctx, &ctx->dir[NGX_HTTP_WS_BACKEND]);
+}
+
+
+static void
+ngx_http_ws_proxy_read_backend(ngx_http_request_t *r, ngx_http_upstream_t *u)
+{
+    ngx_http_ws_proxy_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_ws_proxy_module);
+
+    if (u->peer.connection->close) {
+        ngx_http_ws_proxy_end(ctx);
+        return;
+    }
+
+    ngx_http_ws_proxy_pass(ctx, &ctx->dir[NGX_HTTP_WS_BACKEND]);
+}
+
+
+static void
+ngx_http_ws_proxy_write_backend(ngx_http_request_t *r, ngx_http_upstream_t *u)
+{
+    ngx_http_ws_proxy_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_ws_proxy_module);
+    ngx_http_ws_proxy_pass(ctx, &ctx->dir[NGX_HTTP_WS_CLIENT]);
+}
+
+
+void
+ngx_http_ws_proxy_run_later(ngx_http_ws_proxy_ctx_t *ctx)
+{
+    ngx_post_event(&ctx->timer, &ngx_posted_events);
+}
+
+
+void
+ngx_http_ws_proxy_run(ngx_http_ws_proxy_ctx_t *ctx)
+{
+    ngx_connection_t  *client, *backend;
+
+    client = ctx->dir[NGX_HTTP_WS_CLIENT].src;
+    backend = ctx->dir[NGX_HTTP_WS_BACKEND].src;
+
+    if (ctx->read_ready) {
+        ctx->read_ready = 0;
+        backend->read->ready = 1;
+    }
+
+    client->log->action = ctx->closing ? "closing websocket"
+                                       : "proxying websocket";
+
+    /* those that core has set; ours is ctx->timer */
+
+    if (client->write->timer_set) {
+        ngx_del_timer(client->write);
+    }
+
+    if (backend->read->timer_set) {
+        ngx_del_timer(backend->read);
+    }
+
+    if (ngx_http_ws_proxy_move(ctx, &ctx->dir[NGX_HTTP_WS_CLIENT]) != NGX_OK) {
+        ngx_http_ws_proxy_end(ctx);
+        return;
+    }
+
+    ngx_http_ws_proxy_pass(ctx, &ctx->dir[NGX_HTTP_WS_BACKEND]);
+}
+
+
+/* one direction, and the other one if it has got something to say */
+
+static void
+ngx_http_ws_proxy_pass(ngx_http_ws_proxy_ctx_t *ctx,
+    ngx_http_ws_proxy_dir_t *dir)
+{
+    ngx_uint_t                closing;
+    ngx_http_ws_proxy_dir_t  *other;
+
+    closing = ctx->closing;
+    other = ngx_http_ws_proxy_other(ctx, dir);
+
+    if (ngx_http_ws_proxy_move(ctx, dir) != NGX_OK) {
+        ngx_http_ws_proxy_end(ctx);
+        return;
+    }
+
+    if (other->inject_len || ctx->closing != closing) {
+
+        if (ngx_http_ws_proxy_move(ctx, other) != NGX_OK
+            || ngx_http_ws_proxy_move(ctx, dir) != NGX_OK)
+        {
+            ngx_http_ws_proxy_end(ctx);
+            return;
+        }
+    }
+
+    if (ngx_http_ws_proxy_is_over(ctx)
+        || ngx_http_ws_proxy_wait(ctx) != NGX_OK)
+    {
+        ngx_http_ws_proxy_end(ctx);
+    }
+}
+
+
+/* NGX_ERROR: nothing can be sent to dst any more, the session is over */
+
+static ngx_int_t
+ngx_http_ws_proxy_move(ngx_http_ws_proxy_ctx_t *ctx,
+    ngx_http_ws_proxy_dir_t *dir)
+{
+    ngx_int_t   rc, watch;
+    ngx_uint_t  reads;
+
+    dir->watch.budget = NGX_WS_INFLATE_BUDGET;
+
+    for (reads = 0; /* void */ ; reads++) {
+
+        watch = ngx_http_ws_proxy_watch(ctx, dir);
+        rc = ngx_http_ws_proxy_send(ctx, dir);
+
+        if (rc == NGX_ERROR) {
+            return NGX_ERROR;
+        }
+
+        if (watch == NGX_BUSY) {
+            ngx_http_ws_proxy_run_later(ctx);
+            break;
+        }
+
+        if (rc == NGX_AGAIN || dir->eof || !dir->src->read->ready) {
+            break;
+        }
+
+        if (reads == NGX_HTTP_WS_MAX_READS) {
+            ngx_http_ws_proxy_run_later(ctx);
+            break;
+        }
+
+        rc = ngx_http_ws_proxy_read(ctx, dir);
+
+        if (rc == NGX_ERROR) {
+            return NGX_ERROR;
+        }
+
+        if (rc == NGX_AGAIN) {
+            break;
+        }
+    }
+
+    return ngx_http_ws_proxy_settle(dir);
+}
+
+
+/* NGX_OK: there are new bytes, or the end of them; NGX_AGAIN: none for now */
+
+static ngx_int_t
+ngx_http_ws_proxy_read(ngx_http_ws_proxy_ctx_t *ctx,
+    ngx_http_ws_proxy_dir_t *dir)
+{
+    ssize_t            n;
+    ngx_connection_t  *c;
+
+    c = dir->src;
+
+    if (ngx_http_ws_proxy_room(dir) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    n = c->recv(c, dir->last, dir->end - dir->last);
+
+    if (n == NGX_AGAIN) {
+        return NGX_AGAIN;
+    }
+
+    if (n > 0) {
+        dir->last += n;
+        dir->heard = ngx_current_msec;
+        dir->awaits_pong = 0;
+
+        if (dir == &ctx->dir[NGX_HTTP_WS_BACKEND]) {
+            ctx->request->upstream->state->bytes_received += n;
+        }
+
+        return NGX_OK;
+    }
+
+    dir->eof = 1;
+    ngx_http_ws_proxy_eof(ctx, dir);
+
+    return NGX_OK;
+}
+
+
+/* the shared buffer if there is nothing to keep, else room behind it */
+
+static ngx_int_t
+ngx_http_ws_proxy_room(ngx_http_ws_proxy_dir_t *dir)
+{
+    u_char  *p;
+    size_t   have, size;
+
+    if (dir->pos == dir->last) {
+        ngx_http_ws_proxy_empty(dir);
+        dir->start = ngx_http_ws_proxy_buffer;
+        return NGX_OK;
+    }
+
+    if (dir->end - dir->last >= 1024) {
+        return NGX_OK;
+    }
+
+    have = dir->last - dir->pos;
+    size = have + 4096;
+
+    /* a held frame is finite: NGX_WS_HOLD_MAX */
+
+    if (dir->watch.hold && size < have + dir->watch.frame.left) {
+        size = have + (size_t) dir->watch.frame.left + 1024;
+    }
+
+    p = ngx_alloc(size, dir->src->log);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(p, dir->pos, have);
+
+    dir->seen = p + (dir->seen - dir->pos);
+    dir->keep = p + (dir->keep - dir->pos);
+
+    if (dir->start != ngx_http_ws_proxy_buffer) {
+        ngx_free(dir->start);
+    }
+
+    dir->start = p;
+    dir->pos = p;
+    dir->last = p + have;
+    dir->end = p + size;
+
+    return NGX_OK;
+}
+
+
+/* NGX_BUSY: there is more to look at, in the next pass */
+
+static ngx_int_t
+ngx_http_ws_proxy_watch(ngx_http_ws_proxy_ctx_t *ctx,
+    ngx_http_ws_proxy_dir_t *dir)
+{
+    ngx_int_t         rc;
+    ngx_ws_watch_t   *w;
+    ngx_ws_verdict_e  verdict;
+
+    w = &dir->watch;
+    rc = NGX_OK;
+
+    if (dir->closing && (dir->discard || ngx_ws_watch_between(w))) {
+        ngx_http_ws_proxy_inject_close(ctx, dir);
+    }
+
+    while ((dir->seen < dir->last || dir->busy) && !dir->bad) {
+
+        dir->busy = 0;
+        verdict = ngx_ws_watch(w, &dir->seen, dir->last);
+
+        switch (verdict) {
+
+        case NGX_WS_WATCH_CONTROL:
+
+            if (ngx_http_ws_proxy_control(ctx, dir) == NGX_DECLINED
+                && !dir->discard)
+            {
+                ngx_http_ws_proxy_drop(dir, w->control_size);
+            }
+
+            break;
+
+        case NGX_WS_WATCH_BAD:
+
+            if (w->frame.error) {
+                dir->bad = 1;
+            }
+
+            if (!dir->discard) {
+                ngx_http_ws_proxy_violation(ctx, dir);
+            }
+
+            break;
+
+        case NGX_WS_WATCH_BUSY:
+            dir->busy = 1;
+            rc = NGX_BUSY;
+            break;
+
+        default: /* NGX_WS_WATCH_MORE, NGX_WS_WATCH_STOP */
+            break;
+        }
+
+        if (dir->closing && (dir->discard || ngx_ws_watch_between(w))) {
+            ngx_http_ws_proxy_inject_close(ctx, dir);
+        }
+
+        if (rc == NGX_BUSY) {
+            return NGX_BUSY;
+        }
+    }
+
+    if (dir->discard) {
+
+        /* nothing behind "keep" is going anywhere */
+
+        dir->last = dir->keep;
+        dir->seen = dir->keep;
+        w->held = 0;
+    }
+
+    return NGX_OK;
+}
+
+
+/* takes the last len seen bytes out of the stream */
+
+static void
+ngx_http_ws_proxy_drop(ngx_http_ws_proxy_dir_t *dir, size_t len)
+{
+    ngx_memmove(dir->seen - len, dir->seen, dir->last - dir->seen);
+
+    dir->seen -= len;
+    dir->last -= len;
+}
+
+
+/* NGX_AGAIN: dst takes no more for now; NGX_ERROR: it never will */
+
+static ngx_int_t
+ngx_http_ws_proxy_send(ngx_http_ws_proxy_ctx_t *ctx,
+    ngx_http_ws_proxy_dir_t *dir)
+{
+    u_char            *p, *last;
+    ssize_t            n;
+    ngx_uint_t         inject;
+    ngx_connection_t  *c;
+
+    c = dir->dst;
+
+    for ( ;; ) {
+
+        last = ngx_http_ws_proxy_safe(dir);
+
+        /* a frame of ours that has begun goes first */
+
+        inject = dir->inject_sent
+                 || (dir->pos == last && dir->inject_len
+                     && (dir->discard || ngx_ws_watch_between(&dir->watch)));
+
+        if (inject) {
+            p = dir->inject + dir->inject_sent;
+            last = dir->inject + dir->inject_len;
+
+        } else {
+            p = dir->pos;
+        }
+
+        if (p == last) {
+            dir->is_stuck = 0;
+            return NGX_OK;
+        }
+
+        if (!c->write->ready) {
+            break;
+        }
+
+        n = c->send(c, p, last - p);
+
+        if (n == NGX_ERROR) {
+            c->error = 1;
+            return NGX_ERROR;
+        }
+
+        if (n == NGX_AGAIN || n == 0) {
+            break;
+        }
+
+        dir->is_stuck = 0;
+
+        if (!inject) {
+            dir->pos += n;
+            continue;
+        }
+
+        dir->inject_sent += n;
+
+        if (dir->inject_sent == dir->inject_len) {
+            dir->inject_sent = 0;
+            dir->inject_len = 0;
+        }
+    }
+
+    if (!dir->is_stuck) {
+        dir->is_stuck = 1;
+        dir->stuck = ngx_current_msec;
+        ngx_http_ws_proxy_timer_set(ctx);
+    }
+
+    return NGX_AGAIN;
+}
+
+
+/* no bytes: all points into the shared buffer, which is not ours yet */
+
+static void
+ngx_http_ws_proxy_empty(ngx_http_ws_proxy_dir_t *dir)
+{
+    if (dir->start && dir->start != ngx_http_ws_proxy_buffer) {
+        ngx_free(dir->start);
+    }
+
+    dir->start = NULL;
+    dir->pos = ngx_http_ws_proxy_buffer;
+    dir->seen = ngx_http_ws_proxy_buffer;
+    dir->last = ngx_http_ws_proxy_buffer;
+    dir->keep = ngx_http_ws_proxy_buffer;
+    dir->end = ngx_http_ws_proxy_buffer + NGX_HTTP_WS_BUFFER_SIZE;
+}
+
+
+/* leaves the shared buffer to others, with what is left moved elsewhere */
+
+static ngx_int_t
+ngx_http_ws_proxy_settle(ngx_http_ws_proxy_dir_t *dir)
+{
+    u_char  *p;
+    size_t   len, size;
+
+    if (dir->start == NULL) {
+        return NGX_OK;
+    }
+
+    len = dir->last - dir->pos;
+
+    if (len == 0) {
+        ngx_http_ws_proxy_empty(dir);
+        return NGX_OK;
+    }
+
+    if (dir->start != ngx_http_ws_proxy_buffer) {
+        return NGX_OK;
+    }
+
+    size = len;
+
+    if (dir->watch.hold) {
+        size += (size_t) dir->watch.frame.left + 1024;
+    }
+
+    p = ngx_alloc(size, dir->src->log);
+    if (p == NULL) {
+        dir->start = NULL;
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(p, dir->pos, len);
+
+    dir->seen = p + (dir->seen - dir->pos);
+    dir->keep = p + (dir->keep - dir->pos);
+    dir->start = p;
+    dir->pos = p;
+    dir->last = p + len;
+    dir->end = p + size;
+
+    return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_http_ws_proxy_is_over(ngx_http_ws_proxy_ctx_t *ctx)
+{
+    ngx_uint_t                i;
+    ngx_http_ws_proxy_dir_t  *dir;
+
+    if (ctx->late || ctx->request->connection->timedout) {
+        return 1;
+    }
+
+    for (i = 0; i < 2; i++) {
+        dir = &ctx->dir[i];
+
+        /* src is gone without a word: so is the session, once dst has all */
+
+        if (dir->eof && !ctx->closing
+            && dir->pos == ngx_http_ws_proxy_safe(dir))
+        {
+            return 1;
+        }
+    }
+
+    return ngx_http_ws_proxy_dir_over(ctx, &ctx->dir[0])
+           && ngx_http_ws_proxy_dir_over(ctx, &ctx->dir[1]);
+}
+
+
+/* dst has been told all that it will be told, and src has no more to say */
+
+static ngx_uint_t
+ngx_http_ws_proxy_dir_over(ngx_http_ws_proxy_ctx_t *ctx,
+    ngx_http_ws_proxy_dir_t *dir)
+{
+    if (!dir->cut
+        && (!dir->dst_closed || dir->inject_len
+            || dir->pos != ngx_http_ws_proxy_safe(dir)))
+    {
+        return 0;
+    }
+
+    return dir->eof || dir->src_closed
+           || (dir->bad && dir == &ctx->dir[NGX_HTTP_WS_CLIENT]);
+}
+
+
+static ngx_int_t
+ngx_http_ws_proxy_wait(ngx_http_ws_proxy_ctx_t *ctx)
+{
+    ngx_uint_t                i, flags;
+    ngx_connection_t         *c;
+    ngx_http_ws_proxy_dir_t  *dir;
+
+    for (i = 0; i < 2; i++) {
+
+        dir = &ctx->dir[i];
+        c = dir->src;
+
+        if (dir->bad && !dir->shut && !dir->eof && c->ssl == NULL
+            && ctx->dir[1 - i].dst_closed && ctx->dir[1 - i].inject_len == 0)
+        {
+            /* it has our Close; its end of file is all we still wait for */
+
+            dir->shut = 1;
+            (void) ngx_shutdown_socket(c->fd, NGX_WRITE_SHUTDOWN);
+        }
+
+        flags = (dir->eof || c->read->error) ? NGX_CLOSE_EVENT : 0;
+
+        if (ngx_handle_read_event(c->read, flags) != NGX_OK
+            || ngx_handle_write_event(c->write, 0) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_ws_proxy_end(ngx_http_ws_proxy_ctx_t *ctx)
+{
+    ngx_int_t             rc;
+    ngx_connection_t     *c;
+    ngx_http_request_t   *r;
+    ngx_http_upstream_t  *u;
+
+    r = ctx->request;
+    u = r->upstream;
+    c = r->connection;
+
+    rc = (c->error || c->timedout) ? NGX_ERROR : NGX_OK;
+
+    /* what the client sends still must not undo our last frame to it */
+
+    r->lingering_close = !ctx->dir[NGX_HTTP_WS_CLIENT].eof;
+
+    r->main->count++;
+    (*u->cleanup)(r);
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_send_special(r, NGX_HTTP_LAST);
+    }
+
+    ngx_http_finalize_request(r, rc);
+}
+
+
+void
+ngx_http_ws_proxy_finalize(ngx_http_request_t *r, ngx_int_t rc)
+{
+    ngx_uint_t                i;
+    ngx_http_ws_proxy_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_ws_proxy_module);
+
+    if (ctx == NULL || !ctx->open || ctx->over) {
+        return;
+    }
+
+    if (!ctx->closing) {
+        ngx_http_ws_proxy_goodbye(ctx);
+    }
+
+    ctx->over = 1;
+    ctx->ended = ngx_current_msec;
+
+    ngx_http_ws_proxy_timer_done(ctx);
+
+    for (i = 0; i < 2; i++) {
+        ngx_http_ws_proxy_empty(&ctx->dir[i]);
+        ngx_ws_inflate_done(&ctx->dir[i].inflate);
+    }
+}
