@@ -649,5 +649,5 @@ ngx_egress_resolve_answer(ngx_egress_resolve_t *rs, ngx_egress_entry_t *entry,
     rs->reason = entry->reason;
     rs->naddrs = entry->naddrs;
     rs->addrs = entry->addrs;
-    rs->ttl = (left > 0) ? left / 1000 : 0;
+    rs->ttl = (left > 0) ? (left + 999) / 1000 : 0;
 }
