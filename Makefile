@@ -13,6 +13,7 @@
 #   ASAN=                           1: AddressSanitizer and UBSan, by clang
 #   DEBUG=1                         empty: without nginx's debug log
 #   PREFIX=/usr/local/nginx         for make install
+#   CONF=quickstart                 the example in conf.d that make run runs
 #   TESTS=t                         what make test runs
 #   FUZZ_TIME=30                    seconds for each fuzzer
 
@@ -24,6 +25,7 @@ OPT ?= -O2 -g
 ASAN ?=
 DEBUG ?= 1
 PREFIX ?= /usr/local/nginx
+CONF ?= quickstart
 TESTS ?= t
 FUZZ_TIME ?= 30
 
@@ -135,10 +137,20 @@ $(B)/nginx: $(TREE)/objs/Makefile FORCE
 	@+$(MAKE) $(JOBS) -s --no-print-directory -C $(TREE) -f objs/Makefile
 	@ln -sf nginx-src/objs/nginx $@
 
-run: build ## run conf.d/quickstart.conf in the foreground, in build/run
+# conf.d is linked into the prefix, so that what a configuration names without a
+# path (certificates, users) is looked for there and not in the repository
+
+run: build $(B)/run/conf/cert.pem ## run the quick start in the foreground, in build/run
 	@mkdir -p $(B)/run/logs
-	$(B)/nginx -p $(B)/run/ -e stderr -c $(CURDIR)/conf.d/quickstart.conf \
-	    -g 'daemon off;'
+	@ln -sf $(CURDIR)/conf.d/* $(B)/run/conf/
+	$(B)/nginx -p $(B)/run/ -e stderr -c conf/$(CONF).conf -g 'daemon off;'
+
+$(B)/run/conf/cert.pem:
+	@mkdir -p $(@D)
+	@openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
+	    -days 3650 -subj /CN=localhost \
+	    -addext subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1 \
+	    -keyout $(@D)/cert.key -out $@ 2> /dev/null
 
 
 # Tests.  Test::Nginx picks ports and a servroot of its own for each file, so
@@ -213,10 +225,8 @@ fuzz-programs: $(FUZZ)
 
 lint: $(TREE)/objs/Makefile ## style, layers, format strings, documentation
 	@prove -j$(PROVE_JOBS) t/tools
-	tools/style
-	tools/layers
-	tools/formats
-	tools/docs
+	@bad=0; for tool in style layers formats docs; do \
+	    echo tools/$$tool; tools/$$tool || bad=1; done; exit $$bad
 
 bench: ## build without debug log and measure against nginx's stream proxy
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)-bench DEBUG= build
