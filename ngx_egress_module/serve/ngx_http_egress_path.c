@@ -8,12 +8,17 @@
 
 
 #include "ngx_http_egress.h"
+#include "../proto/ngx_egress_dict.h"
 
 
 static ngx_table_elt_t *ngx_http_egress_path_header(ngx_http_request_t *r,
     ngx_str_t *name, ngx_uint_t *many);
 static ngx_uint_t ngx_http_egress_path_number(ngx_egress_task_t *task,
     ngx_str_t *value);
+static ngx_uint_t ngx_http_egress_path_dictionary(ngx_egress_task_t *task,
+    ngx_str_t *value);
+static ngx_uint_t ngx_http_egress_path_member(ngx_egress_task_t *task,
+    ngx_egress_dict_member_t *m);
 static ngx_egress_path_t *ngx_http_egress_path_add(ngx_egress_task_t *task);
 
 
@@ -41,6 +46,10 @@ ngx_http_egress_path(ngx_http_request_t *r, ngx_egress_task_t *task)
                       "client sent more than one \"%V\" header",
                       &elcf->path_header);
         return NGX_EGRESS_BAD_PATH_SELECTION;
+    }
+
+    if (elcf->path_dictionary) {
+        return ngx_http_egress_path_dictionary(task, &h->value);
     }
 
     return ngx_http_egress_path_number(task, &h->value);
@@ -77,15 +86,15 @@ ngx_http_egress_path_header(ngx_http_request_t *r, ngx_str_t *name,
 }
 
 
+/* the value for the escaper of the server */
+
 static ngx_uint_t
 ngx_http_egress_path_number(ngx_egress_task_t *task, ngx_str_t *value)
 {
-    ngx_int_t           n;
+    ngx_uint_t          n;
     ngx_egress_path_t  *path;
 
-    n = ngx_atoi(value->data, value->len);
-
-    if (n == NGX_ERROR) {
+    if (ngx_egress_dict_number(value, &n) != NGX_OK) {
         return NGX_EGRESS_BAD_PATH_SELECTION;
     }
 
@@ -97,6 +106,73 @@ ngx_http_egress_path_number(ngx_egress_task_t *task, ngx_str_t *value)
     path->escaper = task->escaper->object.name;
     path->kind = NGX_EGRESS_PATH_NUMBER;
     path->number = n;
+
+    return NGX_EGRESS_NONE;
+}
+
+
+/* Values for any escaper; a single number is for the server's, as ever. */
+
+static ngx_uint_t
+ngx_http_egress_path_dictionary(ngx_egress_task_t *task, ngx_str_t *value)
+{
+    ngx_int_t                 rc;
+    ngx_str_t                 rest;
+    ngx_uint_t                reason;
+    ngx_egress_dict_member_t  m;
+
+    reason = ngx_http_egress_path_number(task, value);
+
+    if (reason != NGX_EGRESS_BAD_PATH_SELECTION) {
+        return reason;
+    }
+
+    rest = *value;
+
+    while ((rc = ngx_egress_dict_next(&rest, &m)) == NGX_OK) {
+        reason = ngx_http_egress_path_member(task, &m);
+
+        if (reason) {
+            return reason;
+        }
+    }
+
+    return (rc == NGX_DONE) ? NGX_EGRESS_NONE : NGX_EGRESS_BAD_PATH_SELECTION;
+}
+
+
+static ngx_uint_t
+ngx_http_egress_path_member(ngx_egress_task_t *task,
+    ngx_egress_dict_member_t *m)
+{
+    u_char             *p;
+    ngx_egress_path_t  *path;
+
+    path = ngx_http_egress_path_add(task);
+    if (path == NULL) {
+        return NGX_EGRESS_INTERNAL;
+    }
+
+    path->escaper = m->key;
+
+    if (m->numeric) {
+        path->kind = NGX_EGRESS_PATH_NUMBER;
+        path->number = m->number;
+        return NGX_EGRESS_NONE;
+    }
+
+    path->kind = NGX_EGRESS_PATH_STRING;
+    path->value = m->value;
+
+    if (m->escaped) {
+        p = ngx_pnalloc(task->pool, m->value.len);
+        if (p == NULL) {
+            return NGX_EGRESS_INTERNAL;
+        }
+
+        path->value.data = p;
+        path->value.len = ngx_egress_dict_unescape(p, &m->value) - p;
+    }
 
     return NGX_EGRESS_NONE;
 }

@@ -28,6 +28,7 @@ my $ngx = EgressNginx->new(conf => <<'_EOC_', master => 0);
 egress {
     escaper direct direct_fixed {
         egress_network_filter { allow 127.0.0.0/8; allow ::1; }
+        tcp_connect max_retry=0 each_timeout=1s;
     }
 }
 
