@@ -648,4 +648,10 @@ ngx_egress_race_failed(ngx_egress_attempt_t *at, ngx_err_t err)
 
     ngx_queue_remove(&at->queue);
     ngx_close_connection(at->connection);
+
+    /* it was the pace of attempts, the next wait is another one */
+
+    if (ngx_queue_empty(&cn->attempts) && cn->timer.timer_set) {
+        ngx_del_timer(&cn->timer);
+    }
 }
