@@ -224,6 +224,13 @@ struct ngx_egress_task_s {
      */
     ngx_egress_task_pt       connected;
     ngx_egress_task_pt       finish;
+
+    /*
+     * in, may be NULL.  All ways to task->target have failed with
+     * task->reason: NGX_OK when task->target (and tls_name) is another one
+     * to try now, NGX_DECLINED when there is none.
+     */
+    ngx_int_t              (*another)(ngx_egress_task_t *task);
     void                    *data;       /* in: the server's own */
 
     ngx_egress_hop_t        *hop;        /* out: of the last link walked */

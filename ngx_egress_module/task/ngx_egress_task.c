@@ -242,6 +242,13 @@ ngx_egress_task_failed(ngx_egress_task_t *task, ngx_uint_t reason)
         task->links--;
     }
 
+    if (task->another && task->another(task) == NGX_OK) {
+        task->reason = NGX_EGRESS_NONE;
+        task->escaper = task->chain[0];
+        ngx_egress_task_select(task);
+        return;
+    }
+
     ngx_egress_task_finish(task, reason);
 }
 
