@@ -178,14 +178,16 @@ ngx_egress_filter_match_inner(ngx_egress_filter_t *filter, u_char *p)
 {
     uint32_t                         last;
     const ngx_egress_filter_rule_t  *rule;
-    static u_char                    zeros[12], mapped[12] = {
-        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff
-    };
+    static const u_char              zeros[12];
+    static const u_char              mapped[12] = { [10] = 0xff, 0xff };
+    static const u_char              nat64[12] = { 0, 0x64, 0xff, 0x9b };
+    static const u_char              local[6] = { 0, 0x64, 0xff, 0x9b, 0, 1 };
 
     last = ngx_egress_get32(p + 12);
 
     if (ngx_memcmp(p, mapped, 12) == 0
-        || ngx_memcmp(p, "\0\x64\xff\x9b", 4) == 0
+        || ngx_memcmp(p, nat64, 12) == 0
+        || ngx_memcmp(p, local, 6) == 0
         || (ngx_memcmp(p, zeros, 12) == 0 && last > 1))
     {
         return ngx_egress_filter_match4(filter, last);

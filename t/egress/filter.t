@@ -14,6 +14,7 @@ use lib 't/lib';
 
 use EgressNetns;
 use EgressClient;
+use EgressHttp;
 use EgressNginx;
 use EgressPort qw/PROXY CARVED REPORT OTHER WILD/;
 use Test::More;
@@ -98,7 +99,7 @@ sub status {
     my $c = EgressClient->new($ENV{"TEST_NGINX_${proxy}_PORT"});
     my $r = $c->tunnel($target);
 
-    return ($r->{status}, $r->{header}{'proxy-status'} // '');
+    return ($r->{status}, scalar EgressHttp::header($r, "Proxy-Status") // "");
 }
 
 
