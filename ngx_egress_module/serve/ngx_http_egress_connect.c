@@ -42,16 +42,22 @@ ngx_http_egress_connect(ngx_http_request_t *r, ngx_http_egress_ctx_t *ctx)
     task = ctx->task;
     rev = r->connection->read;
 
-    if (r->headers_in.content_length_n > 0 || r->headers_in.chunked) {
-        ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
-                      "client sent CONNECT request with body");
-        return ngx_http_egress_error(r, ctx, NGX_EGRESS_BAD_REQUEST);
-    }
-
     reason = ngx_http_egress_prepare(r, ctx, NGX_EGRESS_PORT_REQUIRED);
 
     if (reason) {
         return ngx_http_egress_error(r, ctx, reason);
+    }
+
+    if (r->headers_in.content_length_n > 0 || r->headers_in.chunked) {
+        ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                      "client sent CONNECT request with body");
+
+        /* the answer does not wait for it */
+
+        r->headers_in.content_length_n = -1;
+        r->headers_in.chunked = 0;
+
+        return ngx_http_egress_error(r, ctx, NGX_EGRESS_BAD_REQUEST);
     }
 
     /* no event will tell what came together with the head */
