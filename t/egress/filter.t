@@ -179,7 +179,7 @@ denied('CARVED', qw/169.254.169.254 169.254.170.2 [fd00:ec2::254]/);
 # an allowed IPv6 range is no back door to IPv4 addresses
 
 denied('CARVED', qw/
-    [64:ff9b::a00:1] [64:ff9b::7f00:1] [::ffff:192.168.0.1]
+    [64:ff9b::a00:1] [64:ff9b::c0a8:1] [::ffff:192.168.0.1]
     [::ffff:8.8.8.8] [2002:a00:1::] [2002:c0a8:1::1]
     [2001:0:a00:1::] [2001:0:101:101:0:0:f5ff:fffe]
     [2001:0:101:101:0:0:5601:5601]
