@@ -23,6 +23,7 @@ static char *ngx_http_egress_http_proxy(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_egress_path_header(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+static char *ngx_http_egress_check_header(ngx_str_t *name);
 static char *ngx_http_egress_speed_limit(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_egress_server_id(ngx_conf_t *cf, void *post,
@@ -293,6 +294,7 @@ ngx_http_egress_path_header(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_egress_loc_conf_t *elcf = conf;
 
+    char       *rv;
     ngx_str_t  *value;
 
     if (elcf->path_dictionary != NGX_CONF_UNSET_UINT) {
@@ -317,6 +319,11 @@ ngx_http_egress_path_header(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_OK;
     }
 
+    rv = ngx_http_egress_check_header(&value[1]);
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
     elcf->path_header = value[1];
 
     elcf->path_lowcase.len = value[1].len;
@@ -328,6 +335,43 @@ ngx_http_egress_path_header(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_strlow(elcf->path_lowcase.data, value[1].data, value[1].len);
 
     return NGX_CONF_OK;
+}
+
+
+/* The header is taken away: it must not be one that a message needs. */
+
+static char *
+ngx_http_egress_check_header(ngx_str_t *name)
+{
+    ngx_uint_t  i;
+
+    static ngx_str_t  used[] = {
+        ngx_string("Host"),
+        ngx_string("Connection"),
+        ngx_string("Proxy-Connection"),
+        ngx_string("Proxy-Authorization"),
+        ngx_string("Content-Length"),
+        ngx_string("Transfer-Encoding"),
+        ngx_string("Expect"),
+        ngx_string("Upgrade"),
+        ngx_null_string
+    };
+
+    for (i = 0; i < name->len; i++) {
+        if (!isalnum(name->data[i]) && name->data[i] != '-') {
+            return "must be the name of a header";
+        }
+    }
+
+    for (i = 0; used[i].len; i++) {
+        if (used[i].len == name->len
+            && ngx_strncasecmp(used[i].data, name->data, name->len) == 0)
+        {
+            return "cannot be a header that HTTP itself uses";
+        }
+    }
+
+    return (name->len == 0) ? "must be the name of a header" : NGX_CONF_OK;
 }
 
 
