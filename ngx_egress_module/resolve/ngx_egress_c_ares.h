@@ -16,7 +16,9 @@
 #define _NGX_EGRESS_C_ARES_H_INCLUDED_
 
 
+#include <ngx_config.h>
 #include <ares.h>
+
 #include "ngx_egress_resolver.h"
 
 

@@ -79,6 +79,7 @@ my @rules = (
     ['TODO', sub { s/nothing:/TODO:/ }],
     ['no "Copyright', sub { s/ngx_egress authors/someone/ }],
     ['does not say', sub { s/ \*\n \* What a .*?\n//s }],
+    ['ngx_config.h is not', sub { s/<ngx_config/<stdio.h>\n#include $&/ }],
     ['function of', sub { s/(    \/\* nothing)/"    f();\n" x 101 . $1/e }],
     ['file of', sub { $_ .= "int  x;\n" x 800 }],
     ['no newline', sub { chomp }],
