@@ -111,6 +111,11 @@ my @reasons = (
      'proxy_internal_error', 'local address not usable'],
 );
 
+# Since 1.31.0 the core itself refuses a CONNECT with a body.
+
+my ($minor) = qx(@{[ EgressNginx::binary() ]} -v 2>&1) =~ m{nginx/1\.(\d+)};
+shift @reasons if $minor >= 31;
+
 for my $t (@reasons) {
     my ($reason, $target, $headers, $status, $extended, $error, $text) = @$t;
 
