@@ -2,11 +2,12 @@
 /*
  * Copyright (C) ngx_egress authors
  *
- * Absolute-form requests.
+ * Requests in absolute-form: has the task connect, then lets the core's
+ * upstream speak HTTP on the open connection.
  */
 
 
-#include "ngx_http_egress.h"
+#include "ngx_http_egress_forward.h"
 
 
 ngx_int_t
