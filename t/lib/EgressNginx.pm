@@ -128,7 +128,9 @@ sub write_conf {
     print $fh join ' ', $user, 'daemon on;', $self->{master}
         ? "worker_processes $self->{workers};" : 'master_process off;',
         "error_log logs/error.log $self->{log_level};", 'pid logs/nginx.pid;',
-        $events, map { "env $_;" } sort keys %{ $self->{env} || {} };
+        # a sanitizer reads its options again after a binary upgrade
+        $events, map { "env $_;" } grep { exists $ENV{$_} || !/SAN_/ }
+            qw/ASAN_OPTIONS UBSAN_OPTIONS/, sort keys %{ $self->{env} || {} };
     print $fh "\n$text\n";
 }
 
