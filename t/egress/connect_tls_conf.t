@@ -71,7 +71,7 @@ for my $case (@errors) {
 egress { escaper d direct_fixed { } }
 stream {
     server {
-        listen 127.0.0.1:1;
+        listen unix:t.sock;
         egress_tcp_stream d 127.0.0.1:443; egress_tls_client {
             $snippet
         }
@@ -91,7 +91,7 @@ my ($ok, $output) = EgressNginx::test(<<'_EOC_');
 egress { escaper d direct_fixed { } }
 stream {
     server {
-        listen 127.0.0.1:1;
+        listen unix:t.sock;
         egress_tcp_stream d 127.0.0.1:443;
         egress_tls_client { }
         egress_tls_client { }
