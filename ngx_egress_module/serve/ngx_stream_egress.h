@@ -123,8 +123,9 @@ ngx_stream_egress_ctx_t *ngx_stream_egress_get_ctx(ngx_stream_session_t *s);
  *
  * reader: consumes from *pos up to last; NGX_OK: complete, the rest stays in
  * the buffer; NGX_AGAIN: more; NGX_ERROR: malformed, becomes reason
- * BAD_REQUEST unless the task has one.  size: of the buffer, for readers that
- * consume all they are given.  timeout: of the whole message.
+ * BAD_REQUEST unless the task has one.  What is not consumed is given again,
+ * together with what came after it, perhaps at another place: up to "size"
+ * bytes, more are a BAD_REQUEST.  timeout: of the whole message.
  */
 
 typedef ngx_int_t (*ngx_stream_egress_reader_pt)(ngx_stream_egress_ctx_t *ctx,

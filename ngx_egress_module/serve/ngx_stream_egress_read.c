@@ -10,9 +10,13 @@
 #include "ngx_stream_egress.h"
 
 
+#define NGX_STREAM_EGRESS_READ  1024       /* a buffer to begin with */
+
+
 struct ngx_stream_egress_io_s {
     ngx_stream_egress_reader_pt  reader;
     ngx_stream_egress_pt         done;
+    size_t                       size;      /* of the buffer, at most */
     u_char                      *pos;       /* of a message being sent */
     u_char                      *last;
 };
@@ -20,7 +24,8 @@ struct ngx_stream_egress_io_s {
 
 static ngx_stream_egress_io_t *ngx_stream_egress_io(
     ngx_stream_egress_ctx_t *ctx, ngx_msec_t timeout);
-static ngx_int_t ngx_stream_egress_read_buffer(ngx_stream_egress_ctx_t *ctx,
+static ngx_int_t ngx_stream_egress_read_buffer(ngx_stream_egress_ctx_t *ctx);
+static ngx_int_t ngx_stream_egress_read_grow(ngx_stream_egress_ctx_t *ctx,
     size_t size);
 static void ngx_stream_egress_read_handler(ngx_event_t *rev);
 static ngx_int_t ngx_stream_egress_read_more(ngx_stream_egress_ctx_t *ctx,
@@ -42,11 +47,12 @@ ngx_stream_egress_read(ngx_stream_egress_ctx_t *ctx,
 
     io = ngx_stream_egress_io(ctx, timeout);
 
-    if (io == NULL || ngx_stream_egress_read_buffer(ctx, size) != NGX_OK) {
+    if (io == NULL || ngx_stream_egress_read_buffer(ctx) != NGX_OK) {
         ngx_stream_egress_refuse(ctx, NGX_EGRESS_INTERNAL);
         return;
     }
 
+    io->size = size;
     io->reader = reader;
     io->done = done;
 
@@ -79,11 +85,13 @@ ngx_stream_egress_io(ngx_stream_egress_ctx_t *ctx, ngx_msec_t timeout)
 }
 
 
+/* a small one, with what the preread phase has read already */
+
 static ngx_int_t
-ngx_stream_egress_read_buffer(ngx_stream_egress_ctx_t *ctx, size_t size)
+ngx_stream_egress_read_buffer(ngx_stream_egress_ctx_t *ctx)
 {
     size_t                 len;
-    ngx_buf_t             *b, *preread;
+    ngx_buf_t             *preread;
     ngx_stream_session_t  *s;
 
     if (ctx->buffer) {
@@ -94,9 +102,29 @@ ngx_stream_egress_read_buffer(ngx_stream_egress_ctx_t *ctx, size_t size)
     preread = s->connection->buffer;
     len = preread ? preread->last - preread->pos : 0;
 
-    size = ngx_max(size, len);
+    if (ngx_stream_egress_read_grow(ctx, ngx_max(len, NGX_STREAM_EGRESS_READ))
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
 
-    b = ngx_alloc(sizeof(ngx_buf_t) + size, s->connection->log);
+    if (len) {
+        ctx->buffer->last = ngx_cpymem(ctx->buffer->last, preread->pos, len);
+        preread->pos = preread->last;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_stream_egress_read_grow(ngx_stream_egress_ctx_t *ctx, size_t size)
+{
+    ngx_buf_t  *b, *old;
+
+    old = ctx->buffer;
+
+    b = ngx_alloc(sizeof(ngx_buf_t) + size, ctx->session->connection->log);
     if (b == NULL) {
         return NGX_ERROR;
     }
@@ -108,9 +136,9 @@ ngx_stream_egress_read_buffer(ngx_stream_egress_ctx_t *ctx, size_t size)
     b->pos = b->start;
     b->last = b->start;
 
-    if (len) {
-        b->last = ngx_cpymem(b->last, preread->pos, len);
-        preread->pos = preread->last;
+    if (old) {
+        b->last = ngx_cpymem(b->last, old->pos, old->last - old->pos);
+        ngx_free(old);
     }
 
     ctx->buffer = b;
@@ -165,6 +193,7 @@ ngx_stream_egress_read_handler(ngx_event_t *rev)
 static ngx_int_t
 ngx_stream_egress_read_more(ngx_stream_egress_ctx_t *ctx, ngx_uint_t *reason)
 {
+    size_t             size;
     ssize_t            n;
     ngx_buf_t         *b;
     ngx_event_t       *rev;
@@ -191,8 +220,21 @@ ngx_stream_egress_read_more(ngx_stream_egress_ctx_t *ctx, ngx_uint_t *reason)
     }
 
     if (b->last == b->end) {
-        *reason = NGX_EGRESS_BAD_REQUEST;
-        return NGX_ERROR;
+        size = b->end - b->start;
+
+        if (size >= ctx->io->size) {
+            *reason = NGX_EGRESS_BAD_REQUEST;
+            return NGX_ERROR;
+        }
+
+        size = ngx_min(2 * size, ctx->io->size);
+
+        if (ngx_stream_egress_read_grow(ctx, size) != NGX_OK) {
+            *reason = NGX_EGRESS_INTERNAL;
+            return NGX_ERROR;
+        }
+
+        b = ctx->buffer;
     }
 
     n = c->recv(c, b->last, b->end - b->last);
