@@ -169,9 +169,9 @@ PROVE_JOBS ?= $(shell nproc)
 test: build unit ## build and run every test, or TESTS="t/egress/x.t ..."
 	@tools/packages test
 	@rm -f $(B)/sanitizer*
-	$(PROVE) -r $(TESTS)
-	@if ls $(B)/sanitizer* > /dev/null 2>&1; then \
-	    cat $(B)/sanitizer*; exit 1; fi
+	@status=0; $(PROVE) -r $(TESTS) || status=1; \
+	if ls $(B)/sanitizer* > /dev/null 2>&1; then \
+	    cat $(B)/sanitizer*; status=1; fi; exit $$status
 
 asan: ## the same with an AddressSanitizer and UBSan binary
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)-asan ASAN=1 test
