@@ -91,6 +91,16 @@ egress {
     escaper bound direct_fixed { $allow bind_ip 127.0.0.9; }
     escaper bound6 direct_fixed { $allow bind_ip ::1; }
     escaper away direct_fixed { $allow bind_ip 192.0.2.1; }
+    escaper elsewhere direct_fixed {
+        $allow
+        resolve_redirection {
+            exact one.invalid to 127.0.0.3;
+            exact two.invalid to live.test;
+            exact many.invalid to 127.0.0.3 127.0.0.5;
+            parent sub.invalid to test;
+            exact bad.invalid to 127.0.0.7;
+        }
+    }
     escaper nameless direct_fixed {
         egress_network_filter { allow 127.0.0.0/8; }
     }
@@ -221,6 +231,19 @@ is(way('nameless', 'live.test'), '403 dns_denied',
    'without a resolver names are refused');
 is(way('nameless', '127.0.0.3'), '127.0.0.1 at 127.0.0.3',
    'and literals are connected to');
+
+# Names that are led elsewhere
+
+is(way('elsewhere', 'one.invalid'), '127.0.0.1 at 127.0.0.3',
+   'a name is redirected to an address');
+is(way('elsewhere', 'two.invalid'), '127.0.0.1 at 127.0.0.3',
+   'a name is redirected to another one');
+is(way('elsewhere', 'live.sub.invalid'), '127.0.0.1 at 127.0.0.3',
+   'a domain is redirected to another one');
+like(way('elsewhere', 'many.invalid'), qr/at 127\.0\.0\.[35]$/,
+     'a name is redirected to one of several addresses');
+is(way('elsewhere', 'bad.invalid'), '403 destination_denied',
+   'the filter judges where it leads to');
 
 # The filter judges every address
 
