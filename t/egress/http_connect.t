@@ -15,7 +15,7 @@ use Time::HiRes qw/sleep time/;
 use EgressClient;
 use EgressNginx;
 use EgressOrigin;
-use EgressPort qw/PROXY SHORT/;
+use EgressPort qw/PROXY SHORT SPEED/;
 use EgressTcp ECHO => 'echo', SINK => 'sink', DEAD => 'refuse',
               PARK => 'no_accept', RESET => { mode => 'reset 1' },
               SAY => { mode => 'say hello\n' }, HANG => 'hang',
@@ -48,6 +48,12 @@ http {
         listen               127.0.0.1:$TEST_NGINX_SHORT_PORT;
         egress_http_proxy    direct;
         egress_idle_timeout  300ms;
+    }
+
+    server {
+        listen                       127.0.0.1:$TEST_NGINX_SPEED_PORT;
+        egress_http_proxy            direct;
+        egress_tcp_sock_speed_limit  download=100k;
     }
 }
 _EOC_
@@ -237,6 +243,30 @@ ok($c->ended, 'then ends the tunnel');
 cmp_ok(time() - $start, '>', 0.45, 'not before its time');
 $c->close;
 like(logged(), qr/^200 idle_timeout /, 'and is told in the log');
+
+
+# Speed
+
+sub seconds {
+    my ($server, $target, $code) = @_;
+
+    my $t = client($server);
+    $t->tunnel($at{$target});
+
+    my $begin = time();
+    $code->($t);
+    $t->close;
+    logged();
+
+    return time() - $begin;
+}
+
+my $down_time = seconds('SPEED', 'BULK', sub { $_[0]->read_n(200000, 20) });
+cmp_ok($down_time, '>', 0.9, 'a limited download takes its time');
+cmp_ok($down_time, '<', 4, 'but not for ever');
+cmp_ok(seconds('SPEED', 'SINK', sub {
+    $_[0]->write('x' x 400000); $_[0]->shut; $_[0]->read_all
+}), '<', 0.9, 'an upload beside it does not');
 
 
 # Not for a proxy.
