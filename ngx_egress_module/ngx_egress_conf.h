@@ -69,6 +69,17 @@ char *ngx_cdecl ngx_egress_conf_error(ngx_conf_t *cf,
     ngx_egress_object_t *object, const char *fmt, ...);
 
 
+/*
+ * Has check() called when the whole file has been read and all listening
+ * sockets are known, before the objects are checked.  data must stay.
+ */
+
+typedef char *(*ngx_egress_conf_check_pt)(ngx_conf_t *cf, void *data);
+
+char *ngx_egress_conf_defer(ngx_conf_t *cf, ngx_egress_conf_check_pt check,
+    void *data);
+
+
 /* Setters in the manner of ngx_conf_set_*_slot. */
 
 /* A rate per second: "10m", "10m/s"; "0" or "off": no limit.  size_t. */

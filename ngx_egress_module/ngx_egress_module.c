@@ -153,6 +153,13 @@ ngx_egress_create_conf(ngx_cycle_t *cycle)
         return NULL;
     }
 
+    if (ngx_array_init(&ecf->checks, cycle->pool, 4,
+                       sizeof(ngx_egress_check_t))
+        != NGX_OK)
+    {
+        return NULL;
+    }
+
     if (ngx_array_init(&ecf->types, cycle->pool, 16,
                        sizeof(ngx_egress_escaper_type_t *))
         != NGX_OK)
@@ -180,8 +187,10 @@ ngx_egress_init_conf(ngx_cycle_t *cycle, void *conf)
 {
     ngx_egress_conf_t *ecf = conf;
 
-    char        *rv;
-    ngx_conf_t   cf;
+    char                *rv;
+    ngx_uint_t           i;
+    ngx_conf_t           cf;
+    ngx_egress_check_t  *check;
 
     ngx_memzero(&cf, sizeof(ngx_conf_t));
 
@@ -189,6 +198,15 @@ ngx_egress_init_conf(ngx_cycle_t *cycle, void *conf)
     cf.pool = cycle->pool;
     cf.log = cycle->log;
     cf.temp_pool = cycle->pool;
+
+    check = ecf->checks.elts;
+
+    for (i = 0; i < ecf->checks.nelts; i++) {
+        rv = check[i].handler(&cf, check[i].data);
+        if (rv != NGX_CONF_OK) {
+            return rv;
+        }
+    }
 
     /* escapers refer to resolvers, so theirs come to light first */
 
@@ -208,6 +226,27 @@ ngx_egress_init_conf(ngx_cycle_t *cycle, void *conf)
     }
 
     ngx_egress_relay_conf_merge(&ecf->relay);
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_egress_conf_defer(ngx_conf_t *cf, ngx_egress_conf_check_pt handler,
+    void *data)
+{
+    ngx_egress_conf_t   *ecf;
+    ngx_egress_check_t  *check;
+
+    ecf = ngx_egress_get_conf(cf->cycle);
+
+    check = ngx_array_push(&ecf->checks);
+    if (check == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    check->handler = handler;
+    check->data = data;
 
     return NGX_CONF_OK;
 }

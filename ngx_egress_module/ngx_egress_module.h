@@ -14,9 +14,16 @@
 
 
 typedef struct {
+    ngx_egress_conf_check_pt   handler;
+    void                      *data;
+} ngx_egress_check_t;
+
+
+typedef struct {
     ngx_array_t                escapers;   /* of ngx_egress_escaper_t * */
     ngx_array_t                resolvers;  /* of ngx_egress_resolver_t * */
     ngx_array_t                types;      /* of ngx_egress_escaper_type_t * */
+    ngx_array_t                checks;     /* of ngx_egress_check_t */
     ngx_egress_relay_conf_t    relay;
     ngx_egress_filter_t       *filter;     /* of escapers without one */
     ngx_shm_zone_t            *zone;       /* NULL: no zone directive */

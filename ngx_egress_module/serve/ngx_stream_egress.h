@@ -84,6 +84,10 @@ struct ngx_stream_egress_ctx_s {
 char *ngx_stream_egress_set_server(ngx_conf_t *cf,
     ngx_stream_content_handler_pt handler, ngx_uint_t mapped);
 
+/* The same for a type that has no escaper. */
+char *ngx_stream_egress_set_handler(ngx_conf_t *cf,
+    ngx_stream_content_handler_pt handler, ngx_uint_t mapped);
+
 /* Called from the content handler; NULL: the session is finalized. */
 ngx_stream_egress_ctx_t *ngx_stream_egress_create(ngx_stream_session_t *s);
 

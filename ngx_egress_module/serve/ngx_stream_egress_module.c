@@ -147,6 +147,26 @@ char *
 ngx_stream_egress_set_server(ngx_conf_t *cf,
     ngx_stream_content_handler_pt handler, ngx_uint_t mapped)
 {
+    char                          *rv;
+    ngx_str_t                     *value;
+    ngx_stream_egress_srv_conf_t  *escf;
+
+    rv = ngx_stream_egress_set_handler(cf, handler, mapped);
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    escf = ngx_stream_conf_get_module_srv_conf(cf, ngx_stream_egress_module);
+    value = cf->args->elts;
+
+    return ngx_stream_egress_set_escaper(cf, &value[1], &escf->escaper);
+}
+
+
+char *
+ngx_stream_egress_set_handler(ngx_conf_t *cf,
+    ngx_stream_content_handler_pt handler, ngx_uint_t mapped)
+{
     ngx_str_t                     *value;
     ngx_stream_core_srv_conf_t    *cscf;
     ngx_stream_egress_srv_conf_t  *escf;
@@ -173,7 +193,7 @@ ngx_stream_egress_set_server(ngx_conf_t *cf,
     escf->where.file = cf->conf_file->file.name;
     escf->where.line = cf->conf_file->line;
 
-    return ngx_stream_egress_set_escaper(cf, &value[1], &escf->escaper);
+    return NGX_CONF_OK;
 }
 
 
