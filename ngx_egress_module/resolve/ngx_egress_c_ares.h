@@ -1,9 +1,9 @@
 /*
  * Copyright (C) ngx_egress authors
  *
- * Type "c_ares", inside: ngx_egress_c_ares.c has the directives and asks,
- * ngx_egress_c_ares_channel.c makes channels of the library and moves them in
- * the event loop.
+ * Type "c_ares", inside: ngx_egress_c_ares_conf.c has the directives,
+ * ngx_egress_c_ares.c asks, ngx_egress_c_ares_channel.c makes channels of the
+ * library and moves them in the event loop.
  *
  * A worker has one current channel.  It is replaced after repeated timeouts
  * and refusals (a library that lost its sockets recovers only so), and after
@@ -58,6 +58,12 @@ typedef struct {
     unsigned                   retired:1;     /* gets no new questions */
     unsigned                   closing:1;     /* callbacks mean nothing */
 } ngx_egress_channel_t;
+
+
+extern ngx_command_t  ngx_egress_c_ares_commands[];
+
+char *ngx_egress_c_ares_create(ngx_conf_t *cf, ngx_egress_resolver_t *r);
+char *ngx_egress_c_ares_init(ngx_conf_t *cf, ngx_egress_resolver_t *r);
 
 
 /*

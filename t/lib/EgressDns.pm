@@ -18,7 +18,8 @@ package EgressDns;
 # empty answer.  A record may hold:
 #
 #     A, AAAA     an address, or [addresses], or [[...], [...]]: the first list
-#                 answers the first question, the last one all later ones
+#                 answers the first question, the last one all later ones;
+#                 'asker': the address that the question came from
 #     CNAME       a name; its addresses are added when the zone has them
 #                 (cname_only => 1: not)
 #     TXT         a text
@@ -48,13 +49,15 @@ use warnings;
 
 use IO::Socket::IP;
 use JSON::PP;
-use Socket qw/AF_INET AF_INET6 SOCK_STREAM SOCK_DGRAM inet_pton/;
+use Socket qw/AF_INET AF_INET6 SOCK_STREAM SOCK_DGRAM inet_pton getnameinfo
+              NI_NUMERICHOST NIx_NOSERV/;
 use Time::HiRes qw/time/;
 
 use EgressDaemon;
 use EgressDnsMessage qw/parse build rr encode_name mangle/;
 
 my (%zone, %asked, %turn, %buffer, %addr);
+my $asker;
 my @later;
 my $log;
 
@@ -132,6 +135,8 @@ sub from_udp {
         return;
     }
 
+    $asker = host_of($from);
+
     answer($packet, 'udp', sub { send $sock, $_[0], 0, $from });
 }
 
@@ -147,6 +152,8 @@ sub from_tcp {
         return;
     }
 
+    $asker = host_of(getpeername $sock);
+
     while (length $client->{data} >= 2) {
         my $len = unpack 'n', $client->{data};
         last if length $client->{data} < $len + 2;
@@ -154,6 +161,13 @@ sub from_tcp {
         my $packet = substr substr($client->{data}, 0, $len + 2, ''), 2;
         answer($packet, 'tcp', sub { syswrite $sock, pack 'n/a*', $_[0] });
     }
+}
+
+
+sub host_of {
+    my ($sockaddr) = @_;
+
+    return (getnameinfo($sockaddr, NI_NUMERICHOST, NIx_NOSERV))[1];
 }
 
 
@@ -281,6 +295,7 @@ sub addresses {
 
     my $value = $record->{$type};
 
+    return $asker if $value eq 'asker';
     return $value if !ref $value;
     return @$value if !@$value || !ref $value->[0];
 
