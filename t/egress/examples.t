@@ -1,0 +1,147 @@
+#!/usr/bin/perl
+
+# Copyright (C) ngx_egress authors
+#
+# Every example of conf.d starts and does what it is for.  An example without
+# a row here fails.
+
+use strict;
+use warnings;
+
+use lib 't/lib';
+
+use EgressCert;
+use EgressClient;
+use EgressExample;
+use EgressNginx;
+use EgressProxyHeader;
+use EgressTcp PP => 'pp';
+use Test::More;
+
+my $tls = EgressCert::client_options(name => 'localhost');
+my $mtls = EgressCert::client_options(name => 'localhost', cert => 'client');
+
+
+sub connect_to {
+    my ($number, %opt) = @_;
+
+    return EgressClient->new(EgressExample::port($number), %opt);
+}
+
+sub origin { '127.0.0.1:' . EgressExample::port(8080) }
+
+
+# a response of the example "origin" through a tunnel to it
+
+sub tunnelled {
+    my ($c) = @_;
+
+    my $r = $c->tunnel(origin());
+    return $r->{status} if $r->{status} != 200;
+
+    return $c->request('GET', '/')->{body};
+}
+
+my $hello = qr/^GET \/ from 127\.0\.0\.\d+, http$/;
+my $header = EgressProxyHeader::v1('192.0.2.7', 1, '192.0.2.1', 2);
+
+my %examples = (
+
+quickstart => sub {
+    like(tunnelled(connect_to(3128)), $hello, 'quickstart: CONNECT');
+    like(tunnelled(connect_to(3129, tls => $tls)), $hello,
+         'quickstart: CONNECT over TLS');
+},
+
+resolvers => sub {
+    like(tunnelled(connect_to(3128)), $hello, 'resolvers: a literal');
+
+    my $c = connect_to(3128);
+    is($c->tunnel('intranet.example:' . EgressExample::port(8080))->{status},
+       200, 'resolvers: a redirected name');
+},
+
+path_selection => sub {
+    for my $n (1 .. 3) {
+        my $c = connect_to(3128);
+        $c->tunnel(origin(), 'X-Path' => $n);
+        is($c->request('GET', '/')->{body},
+           'GET / from 127.0.0.1' . $n . ", http\n",
+           "path_selection: address $n");
+    }
+},
+
+limits => sub {
+    like(tunnelled(connect_to(3128)), $hello, 'limits: allowed');
+},
+
+tcp_stream => sub {
+    like(connect_to(10086)->request('GET', '/')->{body}, $hello, 'tcp_stream');
+},
+
+tls_offloading => sub {
+    like(connect_to(10080)->request('GET', '/')->{body},
+         qr/^GET \/ from \S+, https$/, 'tls_offloading');
+},
+
+tls_encapsulation => sub {
+    like(connect_to(10443, tls => $mtls)->request('GET', '/')->{body}, $hello,
+         'tls_encapsulation');
+},
+
+sni_proxy => sub {
+    like(connect_to(10443, tls => $tls)->request('GET', '/')->{body},
+         qr/https$/, 'sni_proxy: TLS');
+    like(connect_to(10080)->request('GET', '/', [Host => 'localhost'])->{body},
+         $hello, 'sni_proxy: HTTP');
+},
+
+intelli_proxy => sub {
+    like(tunnelled(connect_to(8081)), $hello, 'intelli_proxy: HTTP');
+    like(tunnelled(connect_to(8081, tls => $tls)), $hello,
+         'intelli_proxy: TLS');
+},
+
+proxy_protocol => sub {
+    like(tunnelled(connect_to(3128, first => $header)), $hello,
+         'proxy_protocol: in');
+
+    my $c = connect_to(10086, first => $header);
+    like($c->read_some, qr/192\.0\.2\.7/, 'proxy_protocol: in and out');
+},
+
+);
+
+
+# what the examples talk to
+
+my $origin = EgressNginx->new(conf => EgressExample::text('origin'));
+
+for my $name (sort keys %examples) {
+    my $text = EgressExample::text($name);
+
+    my $sink = EgressExample::port(8082);
+    $text =~ s/127\.0\.0\.1:\Q$sink\E/127.0.0.1:$ENV{TEST_NGINX_PP_PORT}/;
+
+    $text =~ s/\b(tls|http)=(\d+)/"$1=" . EgressExample::port($2)/ge;
+
+    # a certificate that signs itself is made by "make run"; here a CA has
+    # signed it
+
+    my ($server, $ca) = map { EgressCert::file($_) } qw/server.pem ca.pem/;
+    $text =~ s/(certificate\s+)\Q$server\E/$1$ca/
+        if $name eq 'tls_offloading';
+    $text =~ s/(ssl_client_certificate\s+)\Q$server\E/$1$ca/;
+
+    my $ngx = EgressNginx->new(conf => $text);
+
+    $examples{$name}->();
+    $ngx->stop;
+}
+
+for my $name (EgressExample::names()) {
+    ok($examples{$name} || $name =~ /^(origin|ws_proxy|divert|socks)/,
+       "$name is tried");
+}
+
+done_testing();
