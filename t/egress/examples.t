@@ -2,7 +2,7 @@
 
 # Copyright (C) ngx_egress authors
 #
-# Every example of conf.d starts and does what it is for.  An example without
+# Every example, conf.d/*.conf, starts and does what it is for.  An example without
 # a row here fails.
 
 use strict;
