@@ -20,7 +20,9 @@ package EgressTcp;
 #                          record the sum
 #     say TEXT             send TEXT, half-close, then read until the end
 #     wait TEXT            read until the end, then send TEXT
-#     slow N MS            read N bytes every MS milliseconds until the end
+#     slow N MS            read N bytes every MS milliseconds until the end,
+#                          with a receive buffer as small as can be
+#     lazy N MS            the same with the usual buffer
 #     drip N MS            send N bytes of pattern, one every MS milliseconds
 #     reset N              read N bytes, then RST
 #     reset_after N        send N bytes, read one byte, then RST
@@ -61,6 +63,7 @@ my %mode = (
     say => \&say_text,
     wait => \&wait_text,
     slow => \&slow,
+    lazy => \&lazy,
     drip => \&drip,
     reset => \&reset_read,
     reset_after => \&reset_sent,
@@ -255,9 +258,16 @@ sub wait_text {
 sub slow {
     my ($s, $args) = @_;
 
+    setsockopt $s->handle, SOL_SOCKET, SO_RCVBUF, 4096;
+    lazy($s, $args);
+}
+
+
+sub lazy {
+    my ($s, $args) = @_;
+
     my ($n, $ms) = split / /, $args;
 
-    setsockopt $s->handle, SOL_SOCKET, SO_RCVBUF, 4096;
     $s->{chunk} = $n;
 
     while (length $s->{buf} || $s->fill(time() + $idle)) {
