@@ -35,6 +35,14 @@ typedef struct ngx_stream_egress_io_s   ngx_stream_egress_io_t;
 
 typedef void (*ngx_stream_egress_pt)(ngx_stream_egress_ctx_t *ctx);
 
+/*
+ * Finds out whether a client is who it says it is, then calls done(), perhaps
+ * before it returns: ctx->task->user is set, or it is nobody.  user and
+ * password stay until then.
+ */
+typedef void (*ngx_stream_egress_auth_pt)(ngx_stream_egress_ctx_t *ctx,
+    ngx_str_t *user, ngx_str_t *password, ngx_stream_egress_pt done);
+
 
 /* An escaper by name, or by variables that give a name. */
 typedef struct {
@@ -52,6 +60,7 @@ typedef struct {
     ngx_uint_t                   mapped;    /* the type's targets come from
                                                the configuration: anybody may
                                                come */
+    ngx_stream_egress_auth_pt    authenticate;  /* NULL: there are no users */
     ngx_msec_t                   negotiation_timeout;
     ngx_msec_t                   idle_timeout;
     size_t                       upload_rate;
@@ -96,6 +105,12 @@ ngx_stream_egress_ctx_t *ngx_stream_egress_create(ngx_stream_session_t *s);
  * filled, connected and failed set.  ctx may be gone when it returns.
  */
 void ngx_stream_egress_connect(ngx_stream_egress_ctx_t *ctx);
+
+/*
+ * While something else is waited for: the session ends when the core wants it
+ * to or the client goes away.
+ */
+void ngx_stream_egress_hold(ngx_stream_egress_ctx_t *ctx);
 
 /*
  * Starts the relay with what is left in ctx->buffer as early data (the buffer

@@ -113,6 +113,7 @@ ngx_stream_egress_create_srv_conf(ngx_conf_t *cf)
      *     conf->escaper = { NULL, NULL };
      *     conf->where = { 0 };
      *     conf->mapped = 0;
+     *     conf->authenticate = NULL;
      */
 
     conf->open_proxy = NGX_CONF_UNSET;

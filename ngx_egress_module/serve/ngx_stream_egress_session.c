@@ -57,8 +57,7 @@ ngx_stream_egress_create(ngx_stream_session_t *s)
 
     /* until a type reads: nobody but the core has a say */
 
-    c->read->handler = ngx_stream_egress_wait;
-    c->write->handler = ngx_stream_egress_wait;
+    ngx_stream_egress_hold(ctx);
 
     return ctx;
 }
@@ -96,8 +95,7 @@ ngx_stream_egress_connect(ngx_stream_egress_ctx_t *ctx)
         return;
     }
 
-    c->read->handler = ngx_stream_egress_wait;
-    c->write->handler = ngx_stream_egress_wait;
+    ngx_stream_egress_hold(ctx);
 
     if (c->read->ready && ngx_stream_egress_client_gone(c)) {
         ngx_stream_egress_refuse(ctx, NGX_EGRESS_CLIENT_ABORTED);
@@ -131,6 +129,18 @@ ngx_stream_egress_find_escaper(ngx_stream_session_t *s,
     }
 
     return escaper;
+}
+
+
+void
+ngx_stream_egress_hold(ngx_stream_egress_ctx_t *ctx)
+{
+    ngx_connection_t  *c;
+
+    c = ctx->session->connection;
+
+    c->read->handler = ngx_stream_egress_wait;
+    c->write->handler = ngx_stream_egress_wait;
 }
 
 

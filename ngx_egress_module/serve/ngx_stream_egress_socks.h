@@ -1,0 +1,69 @@
+
+/*
+ * Copyright (C) ngx_egress authors
+ *
+ * What the files of the SOCKS server share, nobody else includes it.
+ *
+ *     ngx_stream_egress_socks_module.c    directives
+ *     ngx_stream_egress_socks.c           greeting, user, request, reply
+ */
+
+#ifndef _NGX_STREAM_EGRESS_SOCKS_H_INCLUDED_
+#define _NGX_STREAM_EGRESS_SOCKS_H_INCLUDED_
+
+
+#include "ngx_stream_egress.h"
+#include "../proto/ngx_egress_socks4.h"
+#include "../proto/ngx_egress_socks5.h"
+
+
+typedef struct {
+    ngx_flag_t                        socks4;
+} ngx_stream_egress_socks_conf_t;
+
+
+/* What a client that has to be refused is told. */
+typedef enum {
+    ngx_stream_egress_socks_greeting = 0,  /* nothing: its version is not
+                                              known, or it has no method */
+    ngx_stream_egress_socks_auth,          /* the status of RFC 1929 */
+    ngx_stream_egress_socks_request,       /* a reply */
+    ngx_stream_egress_socks_answered       /* nothing, it has its answer */
+} ngx_stream_egress_socks_stage_e;
+
+
+/* Of one session until its relay begins. */
+typedef struct {
+    ngx_stream_egress_socks_stage_e   stage;
+    ngx_uint_t                        version;   /* 0: not known, 4, 5 */
+    ngx_uint_t                        command;   /* NGX_EGRESS_SOCKS_* */
+    ngx_uint_t                        code;      /* of the reply, where no
+                                                    reason stands for it */
+    ngx_msec_t                        deadline;  /* of the negotiation */
+
+    union {
+        ngx_egress_socks4_request_t   socks4;
+        ngx_egress_socks5_greeting_t  greeting;
+        ngx_egress_socks5_auth_t      auth;
+        ngx_egress_socks5_request_t   request;
+    } in;                                        /* the message being read */
+
+    u_char                            out[NGX_EGRESS_SOCKS5_REPLY_LEN];
+} ngx_stream_egress_socks_t;
+
+
+/* The content handler. */
+void ngx_stream_egress_socks_handler(ngx_stream_session_t *s);
+
+/*
+ * Says that the request is granted, with that address (NULL: none), then
+ * calls done().
+ */
+void ngx_stream_egress_socks_grant(ngx_stream_egress_ctx_t *ctx,
+    ngx_egress_addr_t *bound, ngx_stream_egress_pt done);
+
+
+extern ngx_module_t  ngx_stream_egress_socks_module;
+
+
+#endif /* _NGX_STREAM_EGRESS_SOCKS_H_INCLUDED_ */
