@@ -8,6 +8,7 @@
 
 
 #include "ngx_stream_egress.h"
+#include "ngx_stream_egress_log.h"
 #include "../relay/ngx_egress_relay.h"
 
 
@@ -94,6 +95,8 @@ ngx_stream_egress_connect(ngx_stream_egress_ctx_t *ctx)
         ngx_stream_egress_refuse(ctx, NGX_EGRESS_ESCAPER_DENIED);
         return;
     }
+
+    ngx_stream_egress_log(ctx, ngx_stream_egress_log_created);
 
     ngx_stream_egress_hold(ctx);
 
@@ -214,6 +217,8 @@ ngx_stream_egress_connected(ngx_egress_task_t *task)
 
     ctx = task->data;
 
+    ngx_stream_egress_log(ctx, ngx_stream_egress_log_connected);
+
     ctx->connected(ctx);
 }
 
@@ -302,6 +307,8 @@ ngx_stream_egress_finalize(ngx_stream_egress_ctx_t *ctx)
     task = ctx->task;
 
     ctx->finalized = 1;
+
+    ngx_stream_egress_log_stop(ctx);
 
     ngx_egress_task_close(task, NGX_EGRESS_NONE);
 
