@@ -1,34 +1,32 @@
+
 /*
  * Copyright (C) ngx_egress authors
  *
- * Load for bench/relay: clients and their origin in one epoll loop, which
- * measures what a proxy between them spends.
+ * The client of the measurements.  It drives connections through a proxy and
+ * counts; what the proxy spent on them is measured by bench/run from outside.
  *
- *     load MODE [NAME=VALUE ...]
+ *     load MODE [-p PROXY_PORT] [-t TARGET_PORT] [-c CONNECTIONS] [-s SIZE]
+ *               [-d SECONDS] [-n OPERATIONS] [-r RATE]
  *
- *     handshake  connect, 64 bytes there and back, close
- *     pingpong   "size" bytes there and back over open tunnels
- *     down, up   "size" bytes from or to the origin over each tunnel
- *     idle       one "pingpong" over each tunnel, then they are left open
+ * With -t the first thing on a connection is CONNECT 127.0.0.1:TARGET_PORT;
+ * without it the proxy knows the target.  An operation is in MODE
  *
- *     port=N     of the proxy on 127.0.0.1; 0: the origin itself (direct)
- *     connect=1  an HTTP proxy: CONNECT to the origin comes first
- *     origin=N   port of the origin, which listens on 127.0.0.1
- *     pid=N      the proxy's worker
- *     tunnels=N  at once (64)
- *     count=N    handshakes or messages in all (10000)
- *     size=N     bytes (64)
+ *     handshake   connect, CONNECT, SIZE bytes echoed, close
+ *     pingpong    SIZE bytes echoed on an open connection
+ *     up, down    SIZE bytes moved on an open connection
+ *     idle        a connection that was used once (pingpong of SIZE) and waits
+ *     get         an absolute-form request on a connection that stays open
  *
- * Prints "ops=N cpu_ns=N wall_ns=N pss=N": operations or bytes moved, CPU time
- * of the worker meanwhile, by which many bytes its memory has grown.  Setting
- * up tunnels is counted for "handshake" only.  Exits with 1 on any failure.
+ * It prints "ready" when the connections are open, starts at a line on its
+ * input, ends after SECONDS or OPERATIONS, prints one line of results, and
+ * closes at the end of its input.
  */
+
 
 #define _GNU_SOURCE
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
@@ -43,748 +41,627 @@
 #include <unistd.h>
 
 
-#define CHUNK      (256 * 1024)
-#define HEAD       16              /* what a client tells its origin first */
-#define AT_ONCE    64              /* tunnels being opened */
-#define TIMEOUT    60
+#define LOAD_BUFFER  (256 * 1024)
+#define LOAD_EVENTS  256
+#define LOAD_HEAD    1024
 
 
 typedef enum {
-    client_proxy = 0,              /* waits for the reply to CONNECT */
-    client_ready,                  /* open, waits for the others */
-    client_echo,                   /* waits for "left" bytes of an echo */
-    client_read,                   /* reads to the end */
-    client_write,                  /* "left" bytes to go */
-    client_end,                    /* waits for the origin's end */
-    client_idle,
-    origin_head,
-    origin_echo,
-    origin_sink,
-    origin_source                  /* "left" bytes to go */
-} state_e;
+    load_handshake = 0,
+    load_pingpong,
+    load_up,
+    load_down,
+    load_idle,
+    load_get
+} load_mode_e;
+
+
+typedef enum {
+    load_closed = 0,
+    load_connecting,
+    load_head,                        /* the answer to CONNECT is awaited */
+    load_open,                        /* waits for the start */
+    load_sending,
+    load_receiving
+} load_state_e;
 
 
 typedef struct {
-    int         fd;
-    state_e     state;
-    uint64_t    left;
-    uint32_t    events;
-    size_t      got;
-    char        text[512];         /* of a head */
-} conn_t;
+    int            fd;
+    load_state_e   state;
+    uint32_t       events;            /* what epoll was told */
+    size_t         done;              /* of the message of this state */
+    size_t         length;            /* of the answer, once it is known */
+    char           head[LOAD_HEAD];
+} load_conn_t;
 
 
-static void configure(int argc, char **argv);
-static void listen_origin(void);
-static void accept_origin(void);
-static void start_clients(void);
-static void start_client(void);
-static void client_open(conn_t *c);
-static void client_begin(conn_t *c);
-static void send_echo(conn_t *c);
-static void on_event(conn_t *c);
-static void on_proxy(conn_t *c);
-static void on_echo(conn_t *c);
-static void echo_done(conn_t *c);
-static void on_read(conn_t *c);
-static void on_write(conn_t *c);
-static void on_head(conn_t *c);
-static void on_origin_echo(conn_t *c);
-static void finished(conn_t *c);
+static void load_arguments(int argc, char *const *argv);
+static void load_usage(void);
+static void load_run(void);
+static void load_limit_files(void);
+static int load_finished(uint64_t start);
+static void load_tick(uint64_t start);
 
-static void watch(conn_t *c, uint32_t events);
-static void drop(conn_t *c);
-static void put(int fd, const void *p, size_t n);
-static void begin_measuring(void);
-static uint64_t cpu_ns(void);
-static uint64_t pss(void);
-static uint64_t now_ns(void);
-static void die(const char *what);
+static void load_connect(load_conn_t *c);
+static void load_reopen(load_conn_t *c, int ok);
+static int load_step(load_conn_t *c);
+static int load_connected(load_conn_t *c);
+static int load_read_head(load_conn_t *c);
+static int load_begin(load_conn_t *c);
+static int load_send(load_conn_t *c);
+static int load_receive(load_conn_t *c);
+static int load_response_length(load_conn_t *c, size_t n);
+static int load_done(load_conn_t *c);
+static int load_stream(load_conn_t *c);
+static void load_watch(load_conn_t *c, uint32_t events);
+static uint64_t load_now(void);
 
 
-static const char  *mode;
-static long         port, use_connect, origin_port, pid;
-static long         tunnels = 64, count = 10000, size = 64;
+static const char   *load_names[] = {
+    "handshake", "pingpong", "up", "down", "idle", "get", NULL
+};
 
-static char         chunk[CHUNK];
-static int          ep, listener;
-static long         started, opened, ended, sent;
-static uint64_t     moved, cpu_0, wall_0, pss_0;
+static load_mode_e   load_mode;
+static int           load_proxy_port;
+static int           load_target_port;
+static size_t        load_connections = 1;
+static size_t        load_size = 64;
+static double        load_seconds = 1;
+static uint64_t      load_limit;
+static double        load_rate;
+
+static int           load_ep;
+static int           load_started;
+static size_t        load_ready;      /* connections that are open */
+static uint64_t      load_begun;      /* handshakes, to hold the rate */
+static uint64_t      load_operations;
+static uint64_t      load_bytes;
+static uint64_t      load_failed;
+
+static char          load_request[LOAD_HEAD];
+static size_t        load_request_length;
+static char          load_message[LOAD_BUFFER];
+static char          load_buffer[LOAD_BUFFER];
+static load_conn_t  *load_conns;
 
 
 int
-main(int argc, char **argv)
+main(int argc, char *const *argv)
 {
-    int                 i, n;
-    struct rlimit       rlmt;
-    struct epoll_event  ee[256];
+    size_t    i;
+    uint64_t  start, ns;
 
-    configure(argc, argv);
+    load_arguments(argc, argv);
+    load_limit_files();
 
     signal(SIGPIPE, SIG_IGN);
-    alarm(TIMEOUT);
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    memset(load_message, 'x', LOAD_BUFFER);
 
-    if (getrlimit(RLIMIT_NOFILE, &rlmt) == 0) {
-        rlmt.rlim_cur = rlmt.rlim_max;
-        (void) setrlimit(RLIMIT_NOFILE, &rlmt);
+    load_ep = epoll_create1(0);
+    load_conns = calloc(load_connections, sizeof(load_conn_t));
+
+    if (load_conns == NULL) {
+        return 1;
     }
 
-    ep = epoll_create1(0);
-    listen_origin();
+    if (load_mode != load_handshake) {
+        for (i = 0; i < load_connections; i++) {
+            load_connect(&load_conns[i]);
 
-    if (mode[0] == 'h' || mode[0] == 'i') {
-        begin_measuring();
-    }
+            /* a listen queue is not endless */
 
-    while (ended < ((mode[0] == 'h') ? count : tunnels)) {
-
-        start_clients();
-
-        n = epoll_wait(ep, ee, 256, -1);
-
-        for (i = 0; i < n; i++) {
-
-            if (ee[i].data.ptr == NULL) {
-                accept_origin();
-
-            } else {
-                on_event(ee[i].data.ptr);
+            while (i - load_ready > 100 && load_failed == 0) {
+                load_run();
             }
+        }
+
+        while (load_ready < load_connections && load_failed == 0) {
+            load_run();
         }
     }
 
-    printf("ops=%llu cpu_ns=%llu wall_ns=%llu pss=%lld\n",
-           (unsigned long long) moved,
-           (unsigned long long) (cpu_ns() - cpu_0),
-           (unsigned long long) (now_ns() - wall_0),
-           (long long) (pss() - pss_0));
+    printf("ready\n");
+
+    if (getchar() == EOF) {
+        return 1;
+    }
+
+    load_started = 1;
+    start = load_now();
+
+    for (i = 0; i < load_connections; i++) {
+        if (load_mode == load_handshake) {
+            if (load_rate == 0) {
+                load_connect(&load_conns[i]);
+            }
+
+        } else if (load_mode != load_idle) {
+            load_begin(&load_conns[i]);
+        }
+    }
+
+    while (!load_finished(start)) {
+        load_tick(start);
+        load_run();
+    }
+
+    ns = load_now() - start;
+
+    printf("operations=%llu bytes=%llu failed=%llu seconds=%.6f\n",
+           (unsigned long long) load_operations,
+           (unsigned long long) load_bytes,
+           (unsigned long long) load_failed, (double) ns / 1e9);
+
+    while (getchar() != EOF) { /* void */ }
+
+    return load_failed != 0;
+}
+
+
+static void
+load_arguments(int argc, char *const *argv)
+{
+    int  o;
+
+    if (argc < 2) {
+        load_usage();
+    }
+
+    for (o = 0; load_names[o] != NULL; o++) {
+        if (strcmp(argv[1], load_names[o]) == 0) {
+            break;
+        }
+    }
+
+    if (load_names[o] == NULL) {
+        load_usage();
+    }
+
+    load_mode = (load_mode_e) o;
+    optind = 2;
+
+    while ((o = getopt(argc, argv, "p:t:c:s:d:n:r:")) != -1) {
+        switch (o) {
+        case 'p': load_proxy_port = atoi(optarg); break;
+        case 't': load_target_port = atoi(optarg); break;
+        case 'c': load_connections = strtoul(optarg, NULL, 10); break;
+        case 's': load_size = strtoul(optarg, NULL, 10); break;
+        case 'd': load_seconds = atof(optarg); break;
+        case 'n': load_limit = strtoull(optarg, NULL, 10); break;
+        case 'r': load_rate = atof(optarg); break;
+        default: load_usage();
+        }
+    }
+
+    if (load_size == 0 || load_size > LOAD_BUFFER) {
+        load_usage();
+    }
+
+    if (load_mode == load_get) {
+        load_request_length = snprintf(load_message, LOAD_HEAD,
+            "GET http://127.0.0.1:%d/ HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n",
+            load_target_port, load_target_port);
+        memcpy(load_request, load_message, load_request_length);
+
+    } else if (load_target_port) {
+        load_request_length = snprintf(load_request, LOAD_HEAD,
+            "CONNECT 127.0.0.1:%d HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n",
+            load_target_port, load_target_port);
+    }
+}
+
+
+static void
+load_usage(void)
+{
+    fprintf(stderr, "usage: load handshake|pingpong|up|down|idle|get "
+                    "[-p PORT] [-t PORT] [-c N] [-s SIZE] [-d SECONDS] "
+                    "[-n OPERATIONS] [-r RATE]\n");
+    exit(2);
+}
+
+
+static void
+load_limit_files(void)
+{
+    struct rlimit  limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+
+static void
+load_run(void)
+{
+    int                 i, n;
+    load_conn_t        *c;
+    struct epoll_event  events[LOAD_EVENTS];
+
+    n = epoll_wait(load_ep, events, LOAD_EVENTS, 1);
+
+    for (i = 0; i < n; i++) {
+        c = events[i].data.ptr;
+
+        if (load_step(c) == -1) {
+            load_reopen(c, 0);
+        }
+    }
+}
+
+
+static int
+load_finished(uint64_t start)
+{
+    /* a connection that stays open and did not is not made again */
+
+    if (load_mode == load_idle
+        || (load_mode != load_handshake && load_failed))
+    {
+        return 1;
+    }
+
+    if (load_limit) {
+        return load_operations + load_failed >= load_limit;
+    }
+
+    return (double) (load_now() - start) >= load_seconds * 1e9;
+}
+
+
+/* With a rate, handshakes begin when they are due. */
+
+static void
+load_tick(uint64_t start)
+{
+    size_t    i;
+    uint64_t  due;
+
+    if (load_rate == 0) {
+        return;
+    }
+
+    due = (uint64_t) ((double) (load_now() - start) / 1e9 * load_rate);
+
+    for (i = 0; i < load_connections && load_begun < due; i++) {
+        if (load_conns[i].state == load_closed) {
+            load_begun++;
+            load_connect(&load_conns[i]);
+        }
+    }
+}
+
+
+static void
+load_connect(load_conn_t *c)
+{
+    int                 on;
+    struct sockaddr_in  sin;
+
+    memset(&sin, 0, sizeof(struct sockaddr_in));
+    sin.sin_family = AF_INET;
+    sin.sin_port = htons((uint16_t) load_proxy_port);
+    sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+
+    c->events = 0;
+    c->done = 0;
+    c->state = load_connecting;
+    c->fd = socket(AF_INET, SOCK_STREAM|SOCK_NONBLOCK, 0);
+
+    on = 1;
+    setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(int));
+
+    if (c->fd == -1
+        || (connect(c->fd, (struct sockaddr *) &sin, sizeof(sin)) == -1
+            && errno != EINPROGRESS))
+    {
+        perror("load: connect");
+        exit(1);
+    }
+
+    load_watch(c, EPOLLOUT);
+}
+
+
+/* The end of a connection, wanted or not; the next handshake follows. */
+
+static void
+load_reopen(load_conn_t *c, int ok)
+{
+    if (!ok) {
+        load_failed++;
+    }
+
+    close(c->fd);
+    c->state = load_closed;
+
+    if (load_mode == load_handshake && load_rate == 0) {
+        load_connect(c);
+    }
+}
+
+
+static int
+load_step(load_conn_t *c)
+{
+    switch (c->state) {
+
+    case load_connecting:
+        return load_connected(c);
+
+    case load_head:
+        return load_read_head(c);
+
+    case load_sending:
+        return load_mode == load_up ? load_stream(c) : load_send(c);
+
+    case load_receiving:
+        return load_mode == load_down ? load_stream(c) : load_receive(c);
+
+    case load_open:
+        return -1;                    /* closed by the proxy */
+
+    case load_closed:
+        break;
+    }
+
+    return 0;
+}
+
+
+static int
+load_connected(load_conn_t *c)
+{
+    int        err;
+    socklen_t  len;
+
+    err = 0;
+    len = sizeof(int);
+
+    if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &err, &len) == -1 || err) {
+        return -1;
+    }
+
+    if (load_mode == load_get || load_target_port == 0) {
+        return load_begin(c);
+    }
+
+    if (send(c->fd, load_request, load_request_length, 0)
+        != (ssize_t) load_request_length)
+    {
+        return -1;
+    }
+
+    c->state = load_head;
+    load_watch(c, EPOLLIN);
+
+    return 0;
+}
+
+
+static int
+load_read_head(load_conn_t *c)
+{
+    ssize_t  n;
+
+    n = recv(c->fd, c->head + c->done, LOAD_HEAD - 1 - c->done, 0);
+
+    if (n <= 0) {
+        return (n == -1 && errno == EAGAIN) ? 0 : -1;
+    }
+
+    c->done += n;
+    c->head[c->done] = '\0';
+
+    if (strstr(c->head, "\r\n\r\n") == NULL) {
+        return 0;
+    }
+
+    if (strncmp(c->head, "HTTP/1.1 200", 12) != 0) {
+        return -1;
+    }
+
+    return load_begin(c);
+}
+
+
+/* The tunnel is open: the first message, or the start is awaited. */
+
+static int
+load_begin(load_conn_t *c)
+{
+    int  first;
+
+    first = (c->state == load_connecting || c->state == load_head);
+
+    if (first && load_mode != load_handshake && load_mode != load_idle) {
+        load_ready++;
+        c->state = load_open;
+        load_watch(c, EPOLLRDHUP);
+        return 0;
+    }
+
+    c->done = 0;
+    c->length = 0;
+
+    if (load_mode == load_down) {
+        c->state = load_receiving;
+        load_watch(c, EPOLLIN);
+        return 0;
+    }
+
+    c->state = load_sending;
+
+    if (load_mode == load_up) {
+        load_watch(c, EPOLLOUT);
+        return 0;
+    }
+
+    return load_send(c);
+}
+
+
+static int
+load_send(load_conn_t *c)
+{
+    size_t   size;
+    ssize_t  n;
+
+    size = (load_mode == load_get) ? load_request_length : load_size;
+
+    n = send(c->fd, (load_mode == load_get ? load_request : load_message)
+                    + c->done,
+             size - c->done, 0);
+
+    if (n == -1) {
+        if (errno != EAGAIN) {
+            return -1;
+        }
+
+        n = 0;
+    }
+
+    c->done += n;
+
+    if (c->done < size) {
+        load_watch(c, EPOLLOUT);
+        return 0;
+    }
+
+    c->done = 0;
+    c->state = load_receiving;
+    load_watch(c, EPOLLIN);
+
+    return 0;
+}
+
+
+static int
+load_receive(load_conn_t *c)
+{
+    ssize_t  n;
+
+    n = recv(c->fd, load_buffer, LOAD_BUFFER - 1, 0);
+
+    if (n <= 0) {
+        return (n == -1 && errno == EAGAIN) ? 0 : -1;
+    }
+
+    if (load_mode == load_get && c->length == 0) {
+        if (load_response_length(c, n) == -1) {
+            return -1;
+        }
+    }
+
+    c->done += n;
+    load_bytes += n;
+
+    if (c->done < (load_mode == load_get ? c->length : load_size)) {
+        return 0;
+    }
+
+    return load_done(c);
+}
+
+
+/* The head and Content-Length of a response are expected in one piece. */
+
+static int
+load_response_length(load_conn_t *c, size_t n)
+{
+    char  *end, *length;
+
+    load_buffer[n] = '\0';
+
+    end = strstr(load_buffer, "\r\n\r\n");
+    length = strcasestr(load_buffer, "\r\ncontent-length:");
+
+    if (end == NULL || length == NULL
+        || strncmp(load_buffer, "HTTP/1.1 200", 12) != 0)
+    {
+        return -1;
+    }
+
+    c->length = end + 4 - load_buffer + strtoul(length + 17, NULL, 10);
+
+    return 0;
+}
+
+
+static int
+load_done(load_conn_t *c)
+{
+    load_operations++;
+
+    switch (load_mode) {
+
+    case load_handshake:
+        load_reopen(c, 1);
+        return 0;
+
+    case load_idle:
+        load_ready++;
+        c->state = load_open;
+        load_watch(c, EPOLLRDHUP);
+        return 0;
+
+    default:
+        return load_begin(c);
+    }
+}
+
+
+static int
+load_stream(load_conn_t *c)
+{
+    ssize_t  n;
+
+    if (load_mode == load_up) {
+        n = send(c->fd, load_message, LOAD_BUFFER, 0);
+
+    } else {
+        n = recv(c->fd, load_buffer, LOAD_BUFFER, 0);
+    }
+
+    if (n <= 0) {
+        return (n == -1 && errno == EAGAIN) ? 0 : -1;
+    }
+
+    load_bytes += n;
+    load_operations = load_bytes / load_size;
 
     return 0;
 }
 
 
 static void
-configure(int argc, char **argv)
-{
-    int     i;
-    size_t  k;
-
-    static struct {
-        const char  *name;
-        long        *value;
-    } args[] = {
-        { "port=", &port },
-        { "connect=", &use_connect },
-        { "origin=", &origin_port },
-        { "pid=", &pid },
-        { "tunnels=", &tunnels },
-        { "count=", &count },
-        { "size=", &size },
-        { NULL, NULL }
-    };
-
-    if (argc < 2) {
-        die("usage: load MODE [NAME=VALUE ...]");
-    }
-
-    mode = argv[1];
-
-    for (i = 2; i < argc; i++) {
-
-        for (k = 0; args[k].name; k++) {
-
-            if (strncmp(argv[i], args[k].name, strlen(args[k].name)) == 0) {
-                *args[k].value = atol(strchr(argv[i], '=') + 1);
-                break;
-            }
-        }
-
-        if (args[k].name == NULL) {
-            die(argv[i]);
-        }
-    }
-
-    if (port == 0) {
-        port = origin_port;
-    }
-}
-
-
-static void
-listen_origin(void)
-{
-    int                 one;
-    struct sockaddr_in  sin;
-    struct epoll_event  ee;
-
-    memset(&sin, 0, sizeof(sin));
-
-    sin.sin_family = AF_INET;
-    sin.sin_port = htons(origin_port);
-    sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-
-    one = 1;
-    listener = socket(AF_INET, SOCK_STREAM|SOCK_NONBLOCK, 0);
-
-    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(int));
-
-    if (bind(listener, (struct sockaddr *) &sin, sizeof(sin)) == -1
-        || listen(listener, 4096) == -1)
-    {
-        die("listen");
-    }
-
-    ee.events = EPOLLIN;
-    ee.data.ptr = NULL;
-
-    epoll_ctl(ep, EPOLL_CTL_ADD, listener, &ee);
-}
-
-
-static void
-accept_origin(void)
-{
-    int      fd, one;
-    conn_t  *c;
-
-    one = 1;
-    fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
-
-    if (fd == -1) {
-        return;
-    }
-
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(int));
-
-    c = calloc(1, sizeof(conn_t));
-    c->fd = fd;
-    c->state = origin_head;
-
-    watch(c, EPOLLIN);
-}
-
-
-static void
-start_clients(void)
-{
-    if (mode[0] == 'h') {
-
-        while (started < count && started - ended < tunnels) {
-            start_client();
-        }
-
-        return;
-    }
-
-    while (started < tunnels && started - opened < AT_ONCE) {
-        start_client();
-    }
-}
-
-
-static void
-start_client(void)
-{
-    int                 one, n;
-    conn_t             *c;
-    struct sockaddr_in  sin;
-
-    c = calloc(1, sizeof(conn_t));
-
-    memset(&sin, 0, sizeof(sin));
-
-    sin.sin_family = AF_INET;
-    sin.sin_port = htons(port);
-    sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-
-    one = 1;
-    c->fd = socket(AF_INET, SOCK_STREAM, 0);
-
-    setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(int));
-
-    /* on loopback this blocks for a full backlog only */
-
-    if (connect(c->fd, (struct sockaddr *) &sin, sizeof(sin)) == -1) {
-        die("connect");
-    }
-
-    fcntl(c->fd, F_SETFL, O_NONBLOCK);
-
-    started++;
-    watch(c, EPOLLIN);
-
-    if (use_connect) {
-        n = sprintf(c->text, "CONNECT 127.0.0.1:%ld HTTP/1.1\r\n"
-                    "Host: 127.0.0.1:%ld\r\n\r\n", origin_port, origin_port);
-        put(c->fd, c->text, n);
-
-        c->state = client_proxy;
-        return;
-    }
-
-    client_open(c);
-}
-
-
-/* Handshakes go on alone, everything else begins when all tunnels are open. */
-
-static void
-client_open(conn_t *c)
-{
-    static conn_t  **waiting;
-    long             i;
-
-    if (mode[0] == 'h' || mode[0] == 'i') {
-        opened++;
-        client_begin(c);
-        return;
-    }
-
-    if (waiting == NULL) {
-        waiting = calloc(tunnels, sizeof(conn_t *));
-    }
-
-    c->state = client_ready;
-    waiting[opened++] = c;
-
-    if (opened < tunnels) {
-        return;
-    }
-
-    begin_measuring();
-
-    for (i = 0; i < tunnels; i++) {
-        client_begin(waiting[i]);
-    }
-}
-
-
-static void
-client_begin(conn_t *c)
-{
-    char  head[HEAD + 1];
-
-    snprintf(head, sizeof(head), "%c%-15ld",
-             (mode[0] == 'd' || mode[0] == 'u') ? mode[0] : 'e', size);
-
-    put(c->fd, head, HEAD);
-
-    switch (mode[0]) {
-
-    case 'd':
-        c->state = client_read;
-        break;
-
-    case 'u':
-        c->state = client_write;
-        c->left = size;
-        watch(c, EPOLLOUT);
-        break;
-
-    default:
-        c->state = client_echo;
-        send_echo(c);
-    }
-}
-
-
-static void
-send_echo(conn_t *c)
-{
-    sent++;
-    c->left = size;
-    put(c->fd, chunk, size);
-}
-
-
-static void
-on_event(conn_t *c)
-{
-    switch (c->state) {
-
-    case client_proxy:
-        on_proxy(c);
-        return;
-
-    case client_echo:
-        on_echo(c);
-        return;
-
-    case client_read:
-    case client_end:
-    case origin_sink:
-        on_read(c);
-        return;
-
-    case client_write:
-    case origin_source:
-        on_write(c);
-        return;
-
-    case origin_head:
-        on_head(c);
-        return;
-
-    case origin_echo:
-        on_origin_echo(c);
-        return;
-
-    default:
-        die("a tunnel ended early");
-    }
-}
-
-
-static void
-on_proxy(conn_t *c)
-{
-    ssize_t  n;
-
-    n = recv(c->fd, c->text + c->got, sizeof(c->text) - 1 - c->got, 0);
-
-    if (n <= 0) {
-        die("no reply to CONNECT");
-    }
-
-    c->got += n;
-    c->text[c->got] = '\0';
-
-    if (strstr(c->text, "\r\n\r\n") == NULL) {
-        return;
-    }
-
-    if (strncmp(c->text + 8, " 200", 4) != 0) {
-        die(c->text);
-    }
-
-    client_open(c);
-}
-
-
-static void
-on_echo(conn_t *c)
-{
-    ssize_t  n;
-
-    n = recv(c->fd, chunk, sizeof(chunk), 0);
-
-    if (n == -1 && errno == EAGAIN) {
-        return;
-    }
-
-    if (n <= 0) {
-        die("echo");
-    }
-
-    c->left -= n;
-
-    if (c->left == 0) {
-        echo_done(c);
-    }
-}
-
-
-static void
-echo_done(conn_t *c)
-{
-    moved++;
-
-    switch (mode[0]) {
-
-    case 'h':
-        drop(c);
-        ended++;
-        return;
-
-    case 'i':
-        c->state = client_idle;
-        ended++;
-        return;
-
-    default:
-
-        if (sent < count) {
-            send_echo(c);
-            return;
-        }
-
-        c->state = client_idle;
-        ended++;
-    }
-}
-
-
-/* Bytes are not copied out: the ends should cost little. */
-
-static void
-on_read(conn_t *c)
-{
-    ssize_t  n;
-
-    n = recv(c->fd, chunk, sizeof(chunk), MSG_TRUNC);
-
-    if (n == -1) {
-
-        if (errno == EAGAIN) {
-            return;
-        }
-
-        die("recv");
-    }
-
-    if (n > 0) {
-
-        if (c->state == client_read || c->state == origin_sink) {
-            moved += n;
-        }
-
-        return;
-    }
-
-    if (c->state != origin_sink) {
-        ended++;
-    }
-
-    drop(c);
-}
-
-
-static void
-on_write(conn_t *c)
-{
-    ssize_t  n;
-
-    n = send(c->fd, chunk, (c->left < CHUNK) ? c->left : CHUNK, 0);
-
-    if (n == -1) {
-
-        if (errno == EAGAIN) {
-            return;
-        }
-
-        die("send");
-    }
-
-    c->left -= n;
-
-    if (c->left == 0) {
-        finished(c);
-    }
-}
-
-
-static void
-finished(conn_t *c)
-{
-    if (c->state == client_write) {
-        shutdown(c->fd, SHUT_WR);
-        c->state = client_end;
-        watch(c, EPOLLIN);
-        return;
-    }
-
-    drop(c);
-}
-
-
-static void
-on_head(conn_t *c)
-{
-    ssize_t  n;
-
-    n = recv(c->fd, c->text + c->got, HEAD - c->got, 0);
-
-    if (n <= 0) {
-
-        if (n == -1 && errno == EAGAIN) {
-            return;
-        }
-
-        drop(c);
-        return;
-    }
-
-    c->got += n;
-
-    if (c->got < HEAD) {
-        return;
-    }
-
-    c->left = strtoul(c->text + 1, NULL, 10);
-
-    switch (c->text[0]) {
-
-    case 'd':
-        c->state = origin_source;
-        watch(c, EPOLLOUT);
-        break;
-
-    case 'u':
-        c->state = origin_sink;
-        break;
-
-    default:
-        c->state = origin_echo;
-        on_origin_echo(c);
-    }
-}
-
-
-static void
-on_origin_echo(conn_t *c)
-{
-    ssize_t  n;
-
-    n = recv(c->fd, chunk, sizeof(chunk), 0);
-
-    if (n > 0) {
-        put(c->fd, chunk, n);
-        return;
-    }
-
-    if (n == -1 && errno == EAGAIN) {
-        return;
-    }
-
-    drop(c);
-}
-
-
-static void
-watch(conn_t *c, uint32_t events)
+load_watch(load_conn_t *c, uint32_t events)
 {
     struct epoll_event  ee;
 
+    if (c->events == events) {
+        return;
+    }
+
+    memset(&ee, 0, sizeof(struct epoll_event));
     ee.events = events;
     ee.data.ptr = c;
 
-    if (epoll_ctl(ep, c->events ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, c->fd, &ee)
-        == -1)
-    {
-        die("epoll_ctl");
-    }
-
+    epoll_ctl(load_ep, c->events ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, c->fd, &ee);
     c->events = events;
 }
 
 
-static void
-drop(conn_t *c)
-{
-    close(c->fd);
-    free(c);
-}
-
-
-/* What is put is so little that socket buffers always take it. */
-
-static void
-put(int fd, const void *p, size_t n)
-{
-    if (send(fd, p, n, 0) != (ssize_t) n) {
-        die("a short write");
-    }
-}
-
-
-static void
-begin_measuring(void)
-{
-    pss_0 = pss();
-    cpu_0 = cpu_ns();
-    wall_0 = now_ns();
-}
-
-
-/* What the scheduler counted is finer than the ticks of "stat". */
-
 static uint64_t
-cpu_ns(void)
-{
-    FILE                *f;
-    char                 path[64];
-    unsigned long        utime, stime;
-    unsigned long long   ns;
-
-    if (pid == 0) {
-        return 0;
-    }
-
-    snprintf(path, sizeof(path), "/proc/%ld/schedstat", pid);
-    f = fopen(path, "r");
-
-    if (f && fscanf(f, "%llu", &ns) == 1 && ns) {
-        fclose(f);
-        return ns;
-    }
-
-    if (f) {
-        fclose(f);
-    }
-
-    snprintf(path, sizeof(path), "/proc/%ld/stat", pid);
-    f = fopen(path, "r");
-
-    if (f == NULL
-        || fscanf(f, "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u"
-                     " %*u %lu %lu", &utime, &stime) != 2)
-    {
-        die("the worker is gone");
-    }
-
-    fclose(f);
-
-    return (utime + stime) * (1000000000ull / sysconf(_SC_CLK_TCK));
-}
-
-
-static uint64_t
-pss(void)
-{
-    FILE           *f;
-    char            path[64], line[256];
-    unsigned long   kb;
-
-    if (pid == 0) {
-        return 0;
-    }
-
-    snprintf(path, sizeof(path), "/proc/%ld/smaps_rollup", pid);
-
-    f = fopen(path, "r");
-    if (f == NULL) {
-        die("smaps_rollup");
-    }
-
-    kb = 0;
-
-    while (fgets(line, sizeof(line), f)) {
-
-        if (sscanf(line, "Pss: %lu", &kb) == 1) {
-            break;
-        }
-    }
-
-    fclose(f);
-
-    return (uint64_t) kb * 1024;
-}
-
-
-static uint64_t
-now_ns(void)
+load_now(void)
 {
     struct timespec  ts;
 
     clock_gettime(CLOCK_MONOTONIC, &ts);
 
-    return ts.tv_sec * 1000000000ull + ts.tv_nsec;
-}
-
-
-static void
-die(const char *what)
-{
-    fprintf(stderr, "load: %s: %s\n", what, strerror(errno));
-    exit(1);
+    return (uint64_t) ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
