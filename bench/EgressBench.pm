@@ -31,7 +31,7 @@ use Time::HiRes qw(sleep time);
 
 my $SOURCES = dirname(abs_path(__FILE__));
 
-my %children;
+our %children;
 
 
 sub new {
