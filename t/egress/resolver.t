@@ -27,8 +27,8 @@ use EgressDns DNS => {
         'kept.test'   => { A => [['127.0.0.1'], ['127.0.0.2']], ttl => 100 },
         'fail.test'   => { rcode => 'SERVFAIL' },
         'drop.test'   => { drop => 1 },
-        'slow.test'   => { A => '127.0.0.1', delay => 400 },
-        'away.test'   => { A => '127.0.0.1', delay => 400 },
+        'slow.test'   => { A => '127.0.0.1', delay => 200 },
+        'away.test'   => { A => '127.0.0.1', delay => 200 },
         '*.many.test' => { A => '127.0.0.1' },
     },
 };
@@ -161,7 +161,7 @@ is($r->drop($q[1]), 'client_aborted', 'one of three stops waiting');
 is($r->answer($q[$_]), '127.0.0.1', 'the others do not') for 0, 2;
 
 EgressDns::set('DNS', 'away.test', undef);
-EgressDns::set('DNS', 'left.test', { A => '127.0.0.1', delay => 300 });
+EgressDns::set('DNS', 'left.test', { A => '127.0.0.1', delay => 200 });
 my $q = $r->start('plain', 'left.test');
 sleep 0.1;
 $r->drop($q);

@@ -130,10 +130,10 @@ is($r->ask('v6', 'me.test', 6), '::1', 'an IPv6 server');
 is($r->ask('bound', 'me.test'), '127.0.0.5', 'bind_ipv4');
 is($r->ask('elsewhere', 'a.test'), 'dns_error', 'bind_ipv4 that is not ours');
 is($r->ask('both', 'a.test'), '127.0.0.1', 'the second server helps out');
-is($r->ask('next', 'refused.test'), '127.0.0.4', 'also after a REFUSED');
 
 my %by = map { $r->ask('next', "$_.rr.test") => 1 } 1 .. 6;
 is(join(' ', keys %by), '127.0.0.1', 'the first server is asked first');
+is($r->ask('next', 'refused.test'), '127.0.0.4', 'the next after a REFUSED');
 
 %by = map { $r->ask('turns', "$_.rr.test") => 1 } 1 .. 12;
 is(join(' ', sort keys %by), '127.0.0.1 127.0.0.2', 'round_robin asks both');
@@ -234,23 +234,23 @@ sub udp_sockets {
     return @found;
 }
 
+sub size { unpack 'i', getsockopt($_[0], SOL_SOCKET, $_[1]) }
+
 my $q = $r->start('sized', 'drop.test');
 sleep 0.2;
 my @udp = udp_sockets();
 
 SKIP: {
-    skip 'descriptors cannot be copied here', 3 if !@udp;
-
-    my ($send, $recv) = map { unpack 'i', getsockopt($udp[0], SOL_SOCKET, $_) }
-                        SO_SNDBUF, SO_RCVBUF;
-
-    is(scalar @udp, 1, 'one socket');
+    skip 'descriptors cannot be copied here', 2 if !@udp;
 
     # Linux doubles what is asked for
-    ok($send == 20480 || $send == 40960, 'socket_send_buffer_size')
-        or diag $send;
-    ok($recv == 24576 || $recv == 49152, 'socket_recv_buffer_size')
-        or diag $recv;
+
+    my @size = map { size($_, SO_SNDBUF) . ' ' . size($_, SO_RCVBUF) } @udp;
+
+    ok((grep { /^(20480|40960) / } @size), 'socket_send_buffer_size')
+        or diag "@size";
+    ok((grep { / (24576|49152)$/ } @size), 'socket_recv_buffer_size')
+        or diag "@size";
 }
 
 $r->drop($q);

@@ -22,7 +22,7 @@ use EgressDns FIRST => {
         'tardy.test' => { rcode => 'SERVFAIL', delay => 250 },
         'drop.test'  => { drop => 1 },
         'worse.test' => { },
-        'away.test'  => { A => '127.0.0.1', delay => 500 },
+        'away.test'  => { A => '127.0.0.1', delay => 200 },
     },
 }, SECOND => {
     zone => {
@@ -36,7 +36,7 @@ use EgressDns FIRST => {
         'tardy.test' => { A => '127.0.0.2' },
         'drop.test'  => { rcode => 'REFUSED' },
         'worse.test' => { rcode => 'SERVFAIL' },
-        'away.test'  => { A => '127.0.0.2', delay => 500 },
+        'away.test'  => { A => '127.0.0.2', delay => 200 },
     },
 };
 use EgressPort qw/DEAD/;
@@ -147,7 +147,7 @@ is($r->ask('plain', 'kept.test'), '127.0.0.5', 'as long as the primary says');
 # those who do not wait
 
 my @q = map { $r->start('plain', 'away.test') } 1, 2;
-sleep 0.2;
+sleep 0.15;
 is($r->drop($q[0]), 'client_aborted', 'a client goes while both are asked');
 like($r->answer($q[1]), qr/^127\.0\.0\.[12]$/, 'the other one is told');
 
