@@ -199,7 +199,7 @@ UNIT_FLAGS = -g -O1 -Wall $(WARNINGS) -fno-omit-frame-pointer \
 $(B)/unit/%: t/unit/%.c $(wildcard t/unit/*.h) $(CODECS)
 	@mkdir -p $(@D)
 	@echo "$< $$(echo $(LINKED))"
-	@$(CC) $(UNIT_FLAGS) $(NGX_INCS) -It/unit -o $@ $< $(LINKED)
+	@$(CC) $(UNIT_FLAGS) $(NGX_INCS) -It/unit -o $@ $< $(LINKED) -lm
 
 $(B)/fuzz/%: t/fuzz/%.c $(wildcard t/fuzz/*.h t/unit/*.h) $(CODECS)
 	@mkdir -p $(@D)
