@@ -18,7 +18,7 @@ use EgressClient;
 use EgressNginx;
 use EgressPort qw/TLS PP H2 BOTH/;
 use EgressTcp ECHO => 'echo', SINK => 'sink', DEAD => 'refuse',
-              BULK => { mode => 'bulk 2000000' };
+              BULK => { mode => 'bulk 2000000' }, PARK => 'no_accept';
 
 my %port = map { /^TEST_NGINX_(\w+)_PORT$/ ? ($1 => $ENV{$_}) : () } keys %ENV;
 my %at = map { $_ => "127.0.0.1:$port{$_}" } keys %port;
@@ -118,6 +118,15 @@ $c = EgressClient->new($port{TLS}, tls => $tls);
 is($c->tunnel($at{DEAD})->{status}, 502, 'TLS: a refusal');
 ok($c->ended, 'and its close');
 $c->close;
+
+
+$c = EgressClient->new($port{TLS}, tls => $tls);
+$c->send_request('CONNECT', $at{PARK}, []);
+$c->shut;
+$c->close;
+ok($ngx->wait_until(sub {
+    $ngx->access_log =~ /^499 127\.0\.0\.1 client_aborted/m
+}), 'TLS: a client that goes while its target is being connected');
 
 
 # PROXY protocol: rules see the client it tells.
