@@ -245,6 +245,34 @@ ngx_http_egress_forward_init_upstream(ngx_conf_t *cf,
 {
     ngx_hash_init_t  hash;
 
+    /* time for a connection is the escaper's; the core only sees open ones */
+
+    conf->upstream = &ngx_http_egress_forward_upstream;
+    conf->connect_timeout = 60000;
+
+    /* a failed peer is always "tried again", see forward_peer.c */
+
+    conf->next_upstream = NGX_HTTP_UPSTREAM_FT_ERROR
+                          |NGX_HTTP_UPSTREAM_FT_TIMEOUT
+                          |NGX_HTTP_UPSTREAM_FT_INVALID_HEADER
+                          |NGX_HTTP_UPSTREAM_FT_NON_IDEMPOTENT;
+
+    /* the body is sent on while the answer comes back */
+
+    conf->preserve_output = 1;
+
+    /* an origin is not our backend: it gives no orders by X-Accel-* */
+
+    conf->ignore_headers = NGX_HTTP_UPSTREAM_IGN_XA_REDIRECT
+                           |NGX_HTTP_UPSTREAM_IGN_XA_EXPIRES
+                           |NGX_HTTP_UPSTREAM_IGN_XA_LIMIT_RATE
+                           |NGX_HTTP_UPSTREAM_IGN_XA_BUFFERING
+                           |NGX_HTTP_UPSTREAM_IGN_XA_CHARSET
+                           |NGX_HTTP_UPSTREAM_IGN_EXPIRES
+                           |NGX_HTTP_UPSTREAM_IGN_CACHE_CONTROL
+                           |NGX_HTTP_UPSTREAM_IGN_SET_COOKIE
+                           |NGX_HTTP_UPSTREAM_IGN_VARY;
+
     hash.max_size = 64;
     hash.bucket_size = ngx_align(64, ngx_cacheline_size);
     hash.name = "egress_headers_hash";
