@@ -51,6 +51,8 @@ typedef struct ngx_egress_redirection_s    ngx_egress_redirection_t;
 typedef struct ngx_egress_connector_s      ngx_egress_connector_t;
 typedef struct ngx_egress_relay_s          ngx_egress_relay_t;
 typedef struct ngx_egress_tls_s            ngx_egress_tls_t;
+typedef struct ngx_egress_proxy_addr_s     ngx_egress_proxy_addr_t;
+typedef struct ngx_egress_proxy_choice_s   ngx_egress_proxy_choice_t;
 
 
 /* An address without a port. */
@@ -435,6 +437,8 @@ struct ngx_egress_hop_s {
     ngx_str_t                    local;       /* "addr:port" connected from;
                                                  both in task->pool */
     ngx_egress_connector_t      *connector;   /* connect/ only */
+    ngx_egress_proxy_choice_t   *choice;      /* of the next proxies; only
+                                                 ngx_egress_proxy_addr.c */
 
     ngx_egress_hop_pt            done;
 };
@@ -463,6 +467,8 @@ void ngx_egress_hop_negotiated(ngx_egress_hop_t *hop, ngx_uint_t reason);
 #define NGX_EGRESS_TAKES_TARGET    0x02  /* egress_network_filter and
                                             resolve_redirection */
 #define NGX_EGRESS_TAKES_PATH      0x04  /* enable_path_selection */
+#define NGX_EGRESS_TAKES_PROXY     0x08  /* next proxies, see
+                                            escape/ngx_egress_proxy_addr.h */
 
 
 /*
@@ -501,6 +507,7 @@ struct ngx_egress_escaper_s {
     ngx_egress_escaper_type_t   *type;    /* NULL: not declared (yet) */
     void                        *conf;    /* the type's own */
     ngx_egress_connect_conf_t    connect;
+    ngx_egress_proxy_addr_t     *proxy;   /* NULL: not TAKES_PROXY */
     ngx_flag_t                   path_selection;
     ngx_array_t                  next;    /* of ngx_egress_escaper_t *, pushed
                                              by the types for the loop check */

@@ -15,7 +15,7 @@
 #include <ngx_core.h>
 
 
-#define NGX_EGRESS_MAX_BLOCK_TABLES  4
+#define NGX_EGRESS_MAX_BLOCK_TABLES  5
 
 
 /*

@@ -9,6 +9,7 @@
 
 #include "ngx_egress_pick.h"
 #include "ngx_egress_jump.h"
+#include "../ngx_egress_conf.h"
 
 #include <math.h>
 
@@ -290,6 +291,34 @@ ngx_egress_pick_is_taken(ngx_egress_pick_state_t *st, ngx_uint_t node)
     }
 
     return 0;
+}
+
+
+ngx_int_t
+ngx_egress_pick_weight(ngx_conf_t *cf, ngx_array_t *nodes, ngx_str_t *arg)
+{
+    ngx_int_t                weight;
+    ngx_str_t                s;
+    ngx_egress_pick_node_t  *node;
+
+    if (!ngx_egress_conf_param(arg, "weight=", &s)) {
+        return NGX_DECLINED;
+    }
+
+    weight = ngx_atoi(s.data, s.len);
+
+    if (nodes == NULL || nodes->nelts == 0
+        || weight < 1 || weight > NGX_EGRESS_PICK_MAX_WEIGHT)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid parameter \"%V\"", arg);
+        return NGX_ERROR;
+    }
+
+    node = nodes->elts;
+    node[nodes->nelts - 1].weight = weight;
+
+    return NGX_OK;
 }
 
 

@@ -55,6 +55,14 @@ typedef struct {
 extern ngx_conf_enum_t  ngx_egress_pick_policies[];
 
 /*
+ * For setters of lists of nodes.  NGX_OK: arg is "weight=N" and the last node
+ * of the array has got it; NGX_DECLINED: it is something else; NGX_ERROR: it
+ * is no weight, or there is no node (nodes may be NULL); logged.
+ */
+ngx_int_t ngx_egress_pick_weight(ngx_conf_t *cf, ngx_array_t *nodes,
+    ngx_str_t *arg);
+
+/*
  * policy, nodes and n are set; computes the rest from pool.  NGX_ERROR: out of
  * memory.  The same nodes, in whatever order, give the same hashed choices on
  * every machine, but for jump_hash, which goes by position.

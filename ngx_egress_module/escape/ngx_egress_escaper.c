@@ -9,6 +9,7 @@
 
 
 #include "../ngx_egress_module.h"
+#include "ngx_egress_proxy_addr.h"
 
 
 typedef enum {
@@ -157,6 +158,11 @@ ngx_egress_escaper_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         blocks[n++].conf = e;
     }
 
+    if (type->flags & NGX_EGRESS_TAKES_PROXY) {
+        blocks[n].commands = ngx_egress_proxy_addr_commands;
+        blocks[n++].conf = e->proxy;
+    }
+
     if (type->flags & NGX_EGRESS_TAKES_CONNECT) {
         blocks[n].commands = ngx_egress_connect_commands;
         blocks[n++].conf = &e->connect;
@@ -204,6 +210,12 @@ ngx_egress_escaper_create(ngx_conf_t *cf, ngx_egress_escaper_t *e)
 
     if (e->type->flags & NGX_EGRESS_TAKES_CONNECT) {
         ngx_egress_connect_conf_init(&e->connect);
+    }
+
+    if ((e->type->flags & NGX_EGRESS_TAKES_PROXY)
+        && ngx_egress_proxy_addr_create(cf, e) != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
     }
 
     if (e->type->conf_size) {
@@ -262,6 +274,13 @@ ngx_egress_escaper_check(ngx_conf_t *cf, ngx_egress_escaper_t *e)
 
     if (e->type->flags & NGX_EGRESS_TAKES_CONNECT) {
         rv = ngx_egress_connect_conf_merge(cf, &e->connect, &e->object);
+        if (rv != NGX_CONF_OK) {
+            return rv;
+        }
+    }
+
+    if (e->type->flags & NGX_EGRESS_TAKES_PROXY) {
+        rv = ngx_egress_proxy_addr_init(cf, e);
         if (rv != NGX_CONF_OK) {
             return rv;
         }

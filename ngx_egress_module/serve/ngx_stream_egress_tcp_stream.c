@@ -382,12 +382,11 @@ ngx_stream_egress_tcp_stream(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_stream_egress_tcp_stream_conf_t *tscf = conf;
 
-    char                    *rv;
-    ngx_int_t                weight;
-    ngx_str_t               *value, s;
-    ngx_uint_t               i;
-    ngx_array_t              nodes;
-    ngx_egress_pick_node_t  *node;
+    char         *rv;
+    ngx_int_t     rc;
+    ngx_str_t    *value;
+    ngx_uint_t    i;
+    ngx_array_t   nodes;
 
     rv = ngx_stream_egress_set_server(cf, ngx_stream_egress_tcp_stream_handler,
                                       1);
@@ -408,27 +407,20 @@ ngx_stream_egress_tcp_stream(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     for (i = 2; i < cf->args->nelts; i++) {
 
-        if (!ngx_egress_conf_param(&value[i], "weight=", &s)) {
-            rv = ngx_stream_egress_tcp_stream_add(cf, tscf, &nodes, &value[i]);
-            if (rv != NGX_CONF_OK) {
-                return rv;
-            }
+        rc = ngx_egress_pick_weight(cf, &nodes, &value[i]);
 
-            continue;
-        }
-
-        weight = ngx_atoi(s.data, s.len);
-
-        if (nodes.nelts == 0
-            || weight < 1 || weight > NGX_EGRESS_PICK_MAX_WEIGHT)
-        {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid parameter \"%V\"", &value[i]);
+        if (rc == NGX_ERROR) {
             return NGX_CONF_ERROR;
         }
 
-        node = nodes.elts;
-        node[nodes.nelts - 1].weight = weight;
+        if (rc == NGX_OK) {
+            continue;
+        }
+
+        rv = ngx_stream_egress_tcp_stream_add(cf, tscf, &nodes, &value[i]);
+        if (rv != NGX_CONF_OK) {
+            return rv;
+        }
     }
 
     tscf->pick.nodes = nodes.elts;
