@@ -140,9 +140,7 @@ ngx_http_ws_proxy_discard(ngx_http_ws_proxy_dir_t *dir, u_char *keep)
     dir->keep = keep;
 
     dir->watch.held = 0;
-    dir->watch.limit = 0;
-    dir->watch.text = 0;
-    dir->watch.inflate = NULL;
+    dir->watch.blind = 1;
     dir->watch.frame.slice = 0;
 }
 

@@ -718,6 +718,8 @@ static ngx_uint_t
 ngx_http_ws_proxy_dir_over(ngx_http_ws_proxy_ctx_t *ctx,
     ngx_http_ws_proxy_dir_t *dir)
 {
+    ngx_http_ws_proxy_dir_t  *other;
+
     if (!dir->cut
         && (!dir->dst_closed || dir->inject_len
             || dir->pos != ngx_http_ws_proxy_safe(dir)))
@@ -725,8 +727,17 @@ ngx_http_ws_proxy_dir_over(ngx_http_ws_proxy_ctx_t *ctx,
         return 0;
     }
 
-    return dir->eof || dir->src_closed
-           || (dir->bad && dir == &ctx->dir[NGX_HTTP_WS_CLIENT]);
+    other = ngx_http_ws_proxy_other(ctx, dir);
+
+    /*
+     * No answer is awaited to a Close that could not be sent.  That of a
+     * client to a Close of ours is left to the lingering close of core.
+     */
+
+    return dir->eof || dir->src_closed || other->cut
+           || (dir == &ctx->dir[NGX_HTTP_WS_CLIENT]
+               && ctx->closed_by == NGX_HTTP_WS_BY_PROXY
+               && other->dst_closed && other->inject_len == 0);
 }
 
 

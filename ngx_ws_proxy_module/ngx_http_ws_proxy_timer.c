@@ -141,6 +141,8 @@ ngx_http_ws_proxy_tick(ngx_http_ws_proxy_ctx_t *ctx)
             ngx_connection_error(ctx->request->connection, NGX_ETIMEDOUT,
                                  i ? "client timed out"
                                    : "upstream timed out");
+            ngx_http_ws_proxy_closed(ctx, NGX_HTTP_WS_BY_PROXY,
+                                     NGX_WS_CLOSE_ABNORMAL, "send timeout");
             return NGX_ERROR;
         }
 

@@ -25,8 +25,9 @@ static ngx_int_t ngx_ws_watch_fail(ngx_ws_watch_t *w, ngx_uint_t code,
 
 
 #define ngx_ws_watch_inspects(w)                                              \
-    (((w)->inflate && (w)->frame.compressed)                                  \
-     || ((w)->text && (w)->is_text && !(w)->frame.compressed))
+    (!(w)->blind                                                              \
+     && (((w)->inflate && (w)->frame.compressed)                              \
+         || ((w)->text && (w)->is_text && !(w)->frame.compressed)))
 
 
 ngx_ws_verdict_e
@@ -34,18 +35,19 @@ ngx_ws_watch(ngx_ws_watch_t *w, u_char **pos, u_char *last)
 {
     u_char          *p;
     ngx_int_t        rc;
+    ngx_uint_t       hold;
     ngx_ws_event_e   event;
 
     for ( ;; ) {
 
+        /* headers are held until they are complete */
+
+        hold = w->hold || ngx_ws_frame_between(&w->frame);
+
         p = *pos;
         event = ngx_ws_frame_parse(&w->frame, pos, last);
 
-        /* headers are held until they are complete */
-
-        if (w->hold || event == NGX_WS_HEADER
-            || ngx_ws_frame_between(&w->frame))
-        {
+        if (hold) {
             w->held += *pos - p;
         }
 
@@ -85,7 +87,7 @@ ngx_ws_watch(ngx_ws_watch_t *w, u_char **pos, u_char *last)
             return NGX_WS_WATCH_BAD;
         }
 
-        if (w->inflate && w->budget == 0) {
+        if (w->inflate && !w->blind && w->budget == 0) {
             return NGX_WS_WATCH_BUSY;
         }
     }
@@ -101,6 +103,11 @@ ngx_ws_watch_header(ngx_ws_watch_t *w)
 
     if (f->control) {
         w->hold = 1;
+        return NGX_OK;
+    }
+
+    if (w->blind) {
+        w->held = 0;
         return NGX_OK;
     }
 
@@ -185,7 +192,7 @@ ngx_ws_watch_end(ngx_ws_watch_t *w)
         return NGX_DONE;
     }
 
-    if (f->last) {
+    if (f->last && !w->blind) {
 
         if (w->inflate && f->compressed
             && ngx_ws_watch_inspect(w, NULL, 0) != NGX_OK)

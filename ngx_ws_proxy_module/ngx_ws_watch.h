@@ -55,6 +55,7 @@ typedef struct {
     uint64_t                limit;        /* size of a message, 0: none */
     unsigned                text:1;       /* check the UTF-8 of text */
     unsigned                stop:1;       /* return at the end of a frame */
+    unsigned                blind:1;      /* only framing, nothing counts */
     size_t                  budget;       /* set before each pass */
 
     size_t                  held;
