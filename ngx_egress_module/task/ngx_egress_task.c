@@ -15,6 +15,7 @@
 #include <openssl/rand.h>
 
 
+static u_char *ngx_egress_task_random(void);
 static void ngx_egress_task_set_state(ngx_egress_task_t *task,
     ngx_egress_task_state_e state);
 static void ngx_egress_task_select(ngx_egress_task_t *task);
@@ -43,7 +44,7 @@ ngx_egress_task_t *
 ngx_egress_task_create(ngx_pool_t *pool, ngx_log_t *log,
     ngx_connection_t *client)
 {
-    u_char               random[10];
+    u_char              *random;
     uint64_t             msec;
     ngx_time_t          *tp;
     ngx_egress_task_t   *task;
@@ -59,7 +60,9 @@ ngx_egress_task_create(ngx_pool_t *pool, ngx_log_t *log,
 
     cln->handler = ngx_egress_task_cleanup;
 
-    if (RAND_bytes(random, sizeof(random)) != 1) {
+    random = ngx_egress_task_random();
+
+    if (random == NULL) {
         ngx_log_error(NGX_LOG_CRIT, log, 0, "RAND_bytes() failed");
         return NULL;
     }
@@ -77,6 +80,29 @@ ngx_egress_task_create(ngx_pool_t *pool, ngx_log_t *log,
     ngx_egress_stat_created(task);
 
     return task;
+}
+
+
+/* The generator costs more to call than to run: many ids from one call. */
+
+static u_char *
+ngx_egress_task_random(void)
+{
+    static u_char      bytes[64 * NGX_EGRESS_UUID_RANDOM_LEN];
+    static ngx_uint_t  left;
+
+    if (left == 0) {
+
+        if (RAND_bytes(bytes, sizeof(bytes)) != 1) {
+            return NULL;
+        }
+
+        left = sizeof(bytes) / NGX_EGRESS_UUID_RANDOM_LEN;
+    }
+
+    left--;
+
+    return &bytes[left * NGX_EGRESS_UUID_RANDOM_LEN];
 }
 
 
