@@ -8,11 +8,9 @@
 
 
 #include "ngx_egress_connector.h"
-#include "../proto/ngx_egress_pp2.h"
+#include "ngx_egress_header.h"
 
 
-static void ngx_egress_header_addresses(ngx_connection_t *c,
-    ngx_egress_pp2_t *pp);
 static void ngx_egress_header_map(ngx_sockaddr_t *sa);
 
 
@@ -58,10 +56,15 @@ ngx_egress_header_make(ngx_egress_hop_t *hop, ngx_str_t *header)
  * to; one header has room for one family only.
  */
 
-static void
+void
 ngx_egress_header_addresses(ngx_connection_t *c, ngx_egress_pp2_t *pp)
 {
     ngx_uint_t  src, dst;
+
+    if (c == NULL) {
+        pp->local = 1;
+        return;
+    }
 
     src = c->sockaddr->sa_family;
 

@@ -304,6 +304,20 @@ ngx_egress_pp2_check_tlvs(ngx_egress_pp2_t *pp, u_char *p)
 }
 
 
+ngx_int_t
+ngx_egress_pp2_local_tlvs(ngx_egress_pp2_t *pp, u_char *p)
+{
+    if (pp->version != 2 || p[13] != 0) {
+        return NGX_ERROR;
+    }
+
+    pp->tlvs.data = p + NGX_EGRESS_PP2_HEAD_LEN;
+    pp->tlvs.len = pp->size - NGX_EGRESS_PP2_HEAD_LEN;
+
+    return ngx_egress_pp2_check_tlvs(pp, p);
+}
+
+
 /* of the header with zeros in place of the checksum itself */
 
 static uint32_t

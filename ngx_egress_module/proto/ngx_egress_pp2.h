@@ -106,6 +106,15 @@ ngx_int_t ngx_egress_pp_read(ngx_egress_pp2_t *pp, u_char *p, size_t len,
     size_t max) ngx_egress_must_check;
 
 /*
+ * After NGX_OK, with pp->local: sets pp->tlvs to what follows the head p, if
+ * that names no family.  A receiver is to discard it; this is for one that
+ * knows its sender.  NGX_ERROR: it is no list of TLVs, or its CRC32C is wrong;
+ * pp->tlvs stays empty.
+ */
+ngx_int_t ngx_egress_pp2_local_tlvs(ngx_egress_pp2_t *pp, u_char *p)
+    ngx_egress_must_check;
+
+/*
  * Walks TLVs: *rest starts as pp->tlvs and is moved on.  NGX_OK: tlv is
  * filled; NGX_DONE: no more; NGX_ERROR: malformed.
  */

@@ -138,6 +138,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         fuzz_write_v2(&pp, data);
     }
 
+    if (rc == NGX_OK && pp.local
+        && ngx_egress_pp2_local_tlvs(&pp, (u_char *) data) == NGX_OK)
+    {
+        fuzz_write_v2(&pp, data);
+    }
+
     if (rc == NGX_OK && pp.version == 1) {
         fuzz_write_v1(&pp);
     }

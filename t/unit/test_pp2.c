@@ -132,6 +132,33 @@ test_v2_local(void)
 
 
 static void
+test_v2_local_tlvs(void)
+{
+    u_char  *p;
+
+    p = (u_char *) SIG "\x20\0\0\5\340\0\2ab";
+    CHECK_INT(ngx_egress_pp2_read(&pp, p, 21, 0), NGX_OK);
+    CHECK_INT(pp.tlvs.len, 0);
+    CHECK_INT(ngx_egress_pp2_local_tlvs(&pp, p), NGX_OK);
+    CHECK_INT(pp.tlvs.len, 5);
+
+    p = (u_char *) SIG "\x20\0\0\5\340\0\3ab";
+    CHECK_INT(ngx_egress_pp2_read(&pp, p, 21, 0), NGX_OK);
+    CHECK_INT(ngx_egress_pp2_local_tlvs(&pp, p), NGX_ERROR);
+    CHECK_INT(pp.tlvs.len, 0);
+
+    /* with addresses of a family the list does not begin here */
+
+    p = (u_char *) SIG "\x20\x11\0\5\340\0\2ab";
+    CHECK_INT(ngx_egress_pp2_read(&pp, p, 21, 0), NGX_OK);
+    CHECK_INT(ngx_egress_pp2_local_tlvs(&pp, p), NGX_ERROR);
+
+    CHECK_INT(READ(&pp, "PROXY UNKNOWN\r\n"), NGX_OK);
+    CHECK_INT(ngx_egress_pp2_local_tlvs(&pp, p), NGX_ERROR);
+}
+
+
+static void
 test_v2_refused(void)
 {
     BAD("GET / HTTP/1.1", NO_HEADER);
@@ -409,6 +436,7 @@ test_errors_have_text(void)
 static unit_test_t  tests[] = {
     { "version 2 is read as soon as it is whole", test_v2_read },
     { "LOCAL is accepted and its contents discarded", test_v2_local },
+    { "TLVs of LOCAL can be asked for", test_v2_local_tlvs },
     { "malformed version 2 is refused with a reason", test_v2_refused },
     { "TLVs are binary, and found only if unique", test_tlvs },
     { "what was written is read back, and the checksum guards it",
