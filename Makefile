@@ -193,7 +193,10 @@ CODECS := $(wildcard ngx_*_module/*.h ngx_*_module/*/*.h \
 UNIT := $(patsubst t/unit/%.c,$(B)/unit/%,$(wildcard t/unit/test_*.c))
 FUZZ := $(patsubst t/fuzz/%.c,$(B)/fuzz/%,$(wildcard t/fuzz/fuzz_*.c))
 
+# sections: a test is linked with what it calls, not with the setters beside it
+
 UNIT_FLAGS = -g -O1 -Wall $(WARNINGS) -fno-omit-frame-pointer \
+    -ffunction-sections -fdata-sections -Wl,--gc-sections \
     -fsanitize=address,undefined -fno-sanitize-recover=undefined
 
 $(B)/unit/%: t/unit/%.c $(wildcard t/unit/*.h) $(CODECS)
