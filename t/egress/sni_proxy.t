@@ -10,6 +10,7 @@ use warnings;
 
 use lib 't/lib';
 
+use EgressNetns;
 use EgressCert;
 use EgressClient;
 use EgressDns DNS => { zone => {

@@ -9,6 +9,7 @@ use warnings;
 
 use lib 't/lib';
 
+use EgressNetns;
 use EgressCert;
 use EgressClient;
 use EgressDns DNS => { zone => { 'a.test' => { A => '127.0.0.1' } } };
