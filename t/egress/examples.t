@@ -98,6 +98,12 @@ sni_proxy => sub {
 
 intelli_proxy => sub {
     like(tunnelled(connect_to(8081)), $hello, 'intelli_proxy: HTTP');
+
+    my $c = connect_to(8081);
+    is($c->socks5('127.0.0.1', EgressExample::port(8080))->{reply}, 0,
+       'intelli_proxy: SOCKS');
+    like($c->request('GET', '/')->{body}, $hello, 'intelli_proxy: its tunnel');
+
     like(tunnelled(connect_to(8081, tls => $tls)), $hello,
          'intelli_proxy: TLS');
 },
