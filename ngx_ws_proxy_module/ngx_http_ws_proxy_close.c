@@ -280,11 +280,22 @@ ngx_http_ws_proxy_goodbye_to(ngx_http_ws_proxy_ctx_t *ctx,
 
     c = dir->dst;
 
-    if (dir->dst_closed || dir->inject_sent
-        || dir->pos != ngx_http_ws_proxy_safe(dir)
-        || !ngx_ws_watch_between(&dir->watch)
+    if (dir->cut || dir->pos != ngx_http_ws_proxy_safe(dir)
+        || (!dir->discard && !ngx_ws_watch_between(&dir->watch))
         || !c->write->ready || c->write->error)
     {
+        return;
+    }
+
+    /* a Close that was about to leave */
+
+    if (dir->inject_len) {
+        (void) c->send(c, dir->inject + dir->inject_sent,
+                       dir->inject_len - dir->inject_sent);
+        dir->inject_len = 0;
+    }
+
+    if (dir->dst_closed) {
         return;
     }
 

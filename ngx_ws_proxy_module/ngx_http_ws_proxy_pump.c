@@ -816,9 +816,7 @@ ngx_http_ws_proxy_finalize(ngx_http_request_t *r, ngx_int_t rc)
         return;
     }
 
-    if (!ctx->closing) {
-        ngx_http_ws_proxy_goodbye(ctx);
-    }
+    ngx_http_ws_proxy_goodbye(ctx);
 
     ctx->over = 1;
     ctx->ended = ngx_current_msec;

@@ -10,7 +10,7 @@
 #include <ngx_http_ws_proxy.h>
 
 
-#define NGX_HTTP_WS_WORKER_TICK  500
+#define NGX_HTTP_WS_WORKER_TICK  250
 
 
 static void ngx_http_ws_proxy_timer_handler(ngx_event_t *ev);
@@ -334,9 +334,6 @@ ngx_http_ws_proxy_exit_process(ngx_cycle_t *cycle)
          q = ngx_queue_next(q))
     {
         ctx = ngx_queue_data(q, ngx_http_ws_proxy_ctx_t, queue);
-
-        if (!ctx->closing) {
-            ngx_http_ws_proxy_goodbye(ctx);
-        }
+        ngx_http_ws_proxy_goodbye(ctx);
     }
 }

@@ -213,6 +213,10 @@ for my $case (@errors) {
 
 my $cert = $ENV{TEST_NGINX_CERT_DIR};
 
+system("cd $cert && openssl ca -gencrl -config ca.cnf -cert ca.pem "
+       . "-keyfile ca.key -crldays 30 -out crl.pem 2> /dev/null") == 0
+    or die "no CRL\n";
+
 my @good = (
 
 ['every directive of TLS', location(<<"_EOC_")],
@@ -225,7 +229,7 @@ my @good = (
     ws_proxy_ssl_verify               on;
     ws_proxy_ssl_verify_depth         2;
     ws_proxy_ssl_trusted_certificate  $cert/ca.pem;
-    ws_proxy_ssl_crl                  $cert/ca.pem;
+    ws_proxy_ssl_crl                  $cert/crl.pem;
     ws_proxy_ssl_certificate          $cert/client.pem;
     ws_proxy_ssl_certificate_key      $cert/client.key;
     ws_proxy_ssl_password_file        $cert/ca.pem;

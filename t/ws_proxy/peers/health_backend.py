@@ -88,7 +88,8 @@ async def serve(name, reader, writer):
         await asyncio.sleep(3600)
     text = ('%s healthy\n' % name).encode()
     if mode == 'fail':
-        writer.write(b'HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n')
+        writer.write(b'HTTP/1.1 500 No\r\nConnection: close\r\n'
+                     b'Content-Length: 0\r\n\r\n')
     elif 'sec-websocket-key' in fields:
         accept = accept_key(fields['sec-websocket-key'].encode())
         if mode == 'forged':
@@ -98,7 +99,8 @@ async def serve(name, reader, writer):
                      b'Sec-WebSocket-Accept: ' + accept + b'\r\n\r\n')
         await frames(reader, writer, mode)
     elif mode == 'chunked':
-        writer.write(b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n')
+        writer.write(b'HTTP/1.1 200 OK\r\nConnection: close\r\n'
+                     b'Transfer-Encoding: chunked\r\n\r\n')
         for i in range(0, len(text), 3):
             piece = text[i:i + 3]
             writer.write(b'%x\r\n%s\r\n' % (len(piece), piece))
@@ -106,7 +108,8 @@ async def serve(name, reader, writer):
             await asyncio.sleep(0.005)
         writer.write(b'0\r\n\r\n')
     else:
-        writer.write(b'HTTP/1.1 200 OK\r\nX-Status: healthy\r\n'
+        writer.write(b'HTTP/1.1 200 OK\r\nConnection: close\r\n'
+                     b'X-Status: healthy\r\n'
                      b'Server: node-7\r\nContent-Length: %d\r\n\r\n'
                      % len(text) + text)
     await writer.drain()
