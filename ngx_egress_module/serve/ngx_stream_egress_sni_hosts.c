@@ -2,30 +2,24 @@
 /*
  * Copyright (C) ngx_egress authors
  *
- * The names an SNI proxy serves: an exact name goes before all domains, the
- * longest domain before others.
+ * The names an SNI proxy serves, and where they are redirected to.
  */
 
 
 #include "ngx_stream_egress_sni_hosts.h"
-#include "../proto/ngx_egress_host_match.h"
+#include "../ngx_egress_hosts.h"
 
 
 typedef struct {
-    ngx_str_t            name;       /* normalized */
-    ngx_egress_addr_t    redirect;   /* host len 0, port 0: not set */
-    unsigned             child:1;
+    ngx_egress_host_rule_t  host;
+    ngx_egress_addr_t       redirect;   /* host len 0, port 0: not set */
 } ngx_stream_egress_sni_host_t;
 
 
-static ngx_stream_egress_sni_host_t *ngx_stream_egress_sni_hosts_find(
-    ngx_stream_egress_sni_hosts_t *hosts, ngx_str_t *name);
 static char *ngx_stream_egress_sni_hosts_rule(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
 static ngx_int_t ngx_stream_egress_sni_hosts_redirect(ngx_conf_t *cf,
     ngx_str_t *arg, ngx_egress_addr_t *redirect);
-static ngx_int_t ngx_stream_egress_sni_hosts_parse(ngx_conf_t *cf,
-    ngx_str_t *value, ngx_egress_addr_t *addr);
 
 
 static ngx_command_t  ngx_stream_egress_sni_hosts_commands[] = {
@@ -55,7 +49,7 @@ ngx_stream_egress_sni_hosts_apply(ngx_stream_egress_sni_hosts_t *hosts,
     in_port_t                      port;
     ngx_stream_egress_sni_host_t  *host;
 
-    host = ngx_stream_egress_sni_hosts_find(hosts, &target->host);
+    host = ngx_egress_host_find(&hosts->rules, &target->host);
 
     if (host == NULL) {
         ngx_log_error(NGX_LOG_INFO, log, 0,
@@ -72,37 +66,6 @@ ngx_stream_egress_sni_hosts_apply(ngx_stream_egress_sni_hosts_t *hosts,
     target->port = port;
 
     return NGX_EGRESS_NONE;
-}
-
-
-static ngx_stream_egress_sni_host_t *
-ngx_stream_egress_sni_hosts_find(ngx_stream_egress_sni_hosts_t *hosts,
-    ngx_str_t *name)
-{
-    ngx_uint_t                     i;
-    ngx_stream_egress_sni_host_t  *host, *found;
-
-    found = NULL;
-    host = hosts->rules.elts;
-
-    for (i = 0; i < hosts->rules.nelts; i++) {
-
-        if (!host[i].child) {
-            if (ngx_egress_host_match_exact(name, &host[i].name)) {
-                return &host[i];
-            }
-
-            continue;
-        }
-
-        if (ngx_egress_host_match_child(name, &host[i].name)
-            && (found == NULL || found->name.len < host[i].name.len))
-        {
-            found = &host[i];
-        }
-    }
-
-    return found;
 }
 
 
@@ -175,9 +138,7 @@ ngx_stream_egress_sni_hosts_rule(ngx_conf_t *cf, ngx_command_t *cmd,
 
     for (i = 1; i < n; i++) {
 
-        if (ngx_stream_egress_sni_hosts_parse(cf, &value[i], &addr)
-            != NGX_OK)
-        {
+        if (ngx_egress_conf_host(cf, &value[i], &addr) != NGX_OK) {
             return NGX_CONF_ERROR;
         }
 
@@ -186,9 +147,9 @@ ngx_stream_egress_sni_hosts_rule(ngx_conf_t *cf, ngx_command_t *cmd,
             return NGX_CONF_ERROR;
         }
 
-        host->name = addr.host;
+        host->host.name = addr.host;
         host->redirect = redirect;
-        host->child = (cmd->offset != 0);
+        host->host.child = (cmd->offset != 0);
     }
 
     return NGX_CONF_OK;
@@ -207,9 +168,7 @@ ngx_stream_egress_sni_hosts_redirect(ngx_conf_t *cf, ngx_str_t *arg,
     if (ngx_egress_conf_param(arg, "redirect_host=", &value)) {
         port = redirect->port;
 
-        if (ngx_stream_egress_sni_hosts_parse(cf, &value, redirect)
-            != NGX_OK)
-        {
+        if (ngx_egress_conf_host(cf, &value, redirect) != NGX_OK) {
             return NGX_ERROR;
         }
 
@@ -226,27 +185,6 @@ ngx_stream_egress_sni_hosts_redirect(ngx_conf_t *cf, ngx_str_t *arg,
 
     if (redirect->port == 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid port \"%V\"", arg);
-        return NGX_ERROR;
-    }
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_stream_egress_sni_hosts_parse(ngx_conf_t *cf, ngx_str_t *value,
-    ngx_egress_addr_t *addr)
-{
-    u_char  *p;
-
-    p = ngx_pnalloc(cf->pool, ngx_max(value->len, NGX_EGRESS_IP_LEN));
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    if (ngx_egress_addr_host(addr, p, value->data, value->len) != NGX_OK) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid host \"%V\": %s",
-                           value, ngx_egress_addr_strerror(addr->error));
         return NGX_ERROR;
     }
 

@@ -11,6 +11,7 @@
 #include "ngx_stream_egress.h"
 #include "../connect/ngx_egress_pick.h"
 #include "../connect/ngx_egress_tls.h"
+#include "../ngx_egress_hosts.h"
 
 
 typedef struct {
@@ -48,8 +49,6 @@ static char *ngx_stream_egress_tcp_stream(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_stream_egress_tcp_stream_add(ngx_conf_t *cf,
     ngx_stream_egress_tcp_stream_conf_t *tscf, ngx_array_t *nodes,
-    ngx_str_t *value);
-static char *ngx_stream_egress_tcp_stream_check(ngx_conf_t *cf,
     ngx_str_t *value);
 
 
@@ -435,6 +434,7 @@ ngx_stream_egress_tcp_stream_add(ngx_conf_t *cf,
     ngx_stream_egress_tcp_stream_conf_t *tscf, ngx_array_t *nodes,
     ngx_str_t *value)
 {
+    ngx_egress_addr_t                    addr;
     ngx_egress_pick_node_t              *node;
     ngx_stream_complex_value_t          *cv;
     ngx_stream_compile_complex_value_t   ccv;
@@ -461,28 +461,10 @@ ngx_stream_egress_tcp_stream_add(ngx_conf_t *cf,
         return NGX_CONF_ERROR;
     }
 
-    return cv->lengths ? NGX_CONF_OK
-                       : ngx_stream_egress_tcp_stream_check(cf, value);
-}
-
-
-static char *
-ngx_stream_egress_tcp_stream_check(ngx_conf_t *cf, ngx_str_t *value)
-{
-    u_char             *buf;
-    ngx_egress_addr_t   addr;
-
-    buf = ngx_pnalloc(cf->pool, ngx_max(value->len, NGX_EGRESS_IP_LEN));
-    if (buf == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    if (ngx_egress_addr_parse(&addr, buf, value->data, value->len,
-                              NGX_EGRESS_PORT_REQUIRED)
-        != NGX_OK)
+    if (cv->lengths == NULL
+        && ngx_egress_conf_addr(cf, value, &addr, NGX_EGRESS_PORT_REQUIRED)
+           != NGX_OK)
     {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid target \"%V\": %s",
-                           value, ngx_egress_addr_strerror(addr.error));
         return NGX_CONF_ERROR;
     }
 

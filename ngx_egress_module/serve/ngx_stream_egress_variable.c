@@ -2,7 +2,7 @@
 /*
  * Copyright (C) ngx_egress authors
  *
- * $egress_* in stream: the table of the core, for the task of this session.
+ * $egress_* in stream: the table of the core, for the task of the session.
  */
 
 

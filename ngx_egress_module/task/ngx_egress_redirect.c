@@ -9,13 +9,12 @@
 
 
 #include "ngx_egress_filter.h"
-#include "../proto/ngx_egress_host_match.h"
+#include "../ngx_egress_hosts.h"
 
 
 typedef struct {
-    ngx_str_t            name;       /* normalized */
-    ngx_array_t          to;         /* of ngx_egress_addr_t */
-    unsigned             parent:1;
+    ngx_egress_host_rule_t  host;    /* child: "parent" */
+    ngx_array_t             to;      /* of ngx_egress_addr_t */
 } ngx_egress_redirection_rule_t;
 
 
@@ -24,8 +23,6 @@ struct ngx_egress_redirection_s {
 };
 
 
-static ngx_egress_redirection_rule_t *ngx_egress_redirection_find(
-    ngx_egress_redirection_t *rd, ngx_str_t *name);
 static ngx_int_t ngx_egress_redirection_parent(
     ngx_egress_redirection_rule_t *rule, ngx_pool_t *pool,
     ngx_egress_addr_t *addr);
@@ -33,8 +30,6 @@ static char *ngx_egress_redirection_rule(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_egress_redirection_to(ngx_conf_t *cf,
     ngx_egress_redirection_rule_t *rule, ngx_str_t *value);
-static ngx_int_t ngx_egress_redirection_host(ngx_conf_t *cf, ngx_str_t *value,
-    ngx_egress_addr_t *addr);
 
 
 static ngx_command_t  ngx_egress_redirection_commands[] = {
@@ -69,13 +64,13 @@ ngx_egress_redirect(ngx_egress_redirection_t *rd, ngx_pool_t *pool,
         return NGX_DECLINED;
     }
 
-    rule = ngx_egress_redirection_find(rd, &addr->host);
+    rule = ngx_egress_host_find(&rd->rules, &addr->host);
 
     if (rule == NULL) {
         return NGX_DECLINED;
     }
 
-    if (rule->parent) {
+    if (rule->host.child) {
         return ngx_egress_redirection_parent(rule, pool, addr);
     }
 
@@ -90,38 +85,6 @@ ngx_egress_redirect(ngx_egress_redirection_t *rd, ngx_pool_t *pool,
 }
 
 
-/* an exact name goes before all domains, the longest domain before others */
-
-static ngx_egress_redirection_rule_t *
-ngx_egress_redirection_find(ngx_egress_redirection_t *rd, ngx_str_t *name)
-{
-    ngx_uint_t                      i;
-    ngx_egress_redirection_rule_t  *rule, *found;
-
-    found = NULL;
-    rule = rd->rules.elts;
-
-    for (i = 0; i < rd->rules.nelts; i++) {
-
-        if (!rule[i].parent) {
-            if (ngx_egress_host_match_exact(name, &rule[i].name)) {
-                return &rule[i];
-            }
-
-            continue;
-        }
-
-        if (ngx_egress_host_match_child(name, &rule[i].name)
-            && (found == NULL || found->name.len < rule[i].name.len))
-        {
-            found = &rule[i];
-        }
-    }
-
-    return found;
-}
-
-
 static ngx_int_t
 ngx_egress_redirection_parent(ngx_egress_redirection_rule_t *rule,
     ngx_pool_t *pool, ngx_egress_addr_t *addr)
@@ -131,7 +94,7 @@ ngx_egress_redirection_parent(ngx_egress_redirection_rule_t *rule,
     ngx_egress_addr_t  *to;
 
     to = rule->to.elts;
-    left = addr->host.len - rule->name.len;
+    left = addr->host.len - rule->host.name.len;
 
     if (left + to->host.len > NGX_EGRESS_HOST_LEN) {
         return NGX_DECLINED;
@@ -210,9 +173,9 @@ ngx_egress_redirection_rule(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     ngx_memzero(rule, sizeof(ngx_egress_redirection_rule_t));
-    rule->parent = (cmd->offset != 0);
+    rule->host.child = (cmd->offset != 0);
 
-    if (ngx_egress_redirection_host(cf, &value[1], &addr) != NGX_OK) {
+    if (ngx_egress_conf_host(cf, &value[1], &addr) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 
@@ -220,7 +183,7 @@ ngx_egress_redirection_rule(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return "is for names, not for addresses";
     }
 
-    rule->name = addr.host;
+    rule->host.name = addr.host;
 
     if (ngx_array_init(&rule->to, cf->pool, cf->args->nelts - 3,
                        sizeof(ngx_egress_addr_t))
@@ -251,11 +214,11 @@ ngx_egress_redirection_to(ngx_conf_t *cf, ngx_egress_redirection_rule_t *rule,
         return NGX_CONF_ERROR;
     }
 
-    if (ngx_egress_redirection_host(cf, value, to) != NGX_OK) {
+    if (ngx_egress_conf_host(cf, value, to) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 
-    if (rule->parent && to->family != AF_UNSPEC) {
+    if (rule->host.child && to->family != AF_UNSPEC) {
         return "must lead to a domain";
     }
 
@@ -268,25 +231,4 @@ ngx_egress_redirection_to(ngx_conf_t *cf, ngx_egress_redirection_rule_t *rule,
     }
 
     return NGX_CONF_OK;
-}
-
-
-static ngx_int_t
-ngx_egress_redirection_host(ngx_conf_t *cf, ngx_str_t *value,
-    ngx_egress_addr_t *addr)
-{
-    u_char  *p;
-
-    p = ngx_pnalloc(cf->pool, ngx_max(value->len, NGX_EGRESS_IP_LEN));
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    if (ngx_egress_addr_host(addr, p, value->data, value->len) != NGX_OK) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid host \"%V\": %s",
-                           value, ngx_egress_addr_strerror(addr->error));
-        return NGX_ERROR;
-    }
-
-    return NGX_OK;
 }

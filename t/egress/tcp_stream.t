@@ -253,7 +253,7 @@ for my $case (
     ['no target', 'egress_tcp_stream direct',
      'invalid number of arguments in "egress_tcp_stream"'],
     ['a target without a port', 'egress_tcp_stream direct a.test',
-     'invalid target "a.test"'],
+     'invalid address "a.test"'],
     ['a weight without a target', 'egress_tcp_stream direct weight=2',
      'invalid parameter "weight=2"'],
     ['a weight of nothing', 'egress_tcp_stream direct a.test:1 weight=0',
