@@ -50,6 +50,7 @@ typedef struct ngx_egress_filter_s         ngx_egress_filter_t;
 typedef struct ngx_egress_redirection_s    ngx_egress_redirection_t;
 typedef struct ngx_egress_connector_s      ngx_egress_connector_t;
 typedef struct ngx_egress_relay_s          ngx_egress_relay_t;
+typedef struct ngx_egress_udp_s            ngx_egress_udp_t;
 typedef struct ngx_egress_tls_s            ngx_egress_tls_t;
 typedef struct ngx_egress_proxy_addr_s     ngx_egress_proxy_addr_t;
 typedef struct ngx_egress_proxy_choice_s   ngx_egress_proxy_choice_t;
@@ -210,6 +211,9 @@ struct ngx_egress_task_s {
     ngx_egress_escaper_t    *escaper;    /* in: the first link; then current */
     ngx_egress_escaper_t    *chain[NGX_EGRESS_MAX_CHAIN];  /* out: links */
 
+    ngx_egress_udp_t        *udp;        /* in: datagrams, not a connection:
+                                            nothing is connected, peer stays
+                                            NULL; target may be empty */
     ngx_egress_tls_t        *tls;        /* in: TLS to the target, or NULL */
     ngx_str_t                tls_name;   /* in: SNI and name to verify */
     ngx_msec_t               idle_timeout;  /* in: of the relay */
@@ -281,6 +285,12 @@ void ngx_egress_task_again(ngx_egress_task_t *task, ngx_uint_t fresh);
 ngx_int_t ngx_egress_task_relay_start(ngx_egress_task_t *task,
     ngx_str_t *early);
 
+/*
+ * Relays the datagrams of task->udp, after connected() was called.  finish()
+ * may be called before it returns.
+ */
+void ngx_egress_task_udp_start(ngx_egress_task_t *task);
+
 /* Sets the reason if none is set, tears down, calls finish(). */
 void ngx_egress_task_finish(ngx_egress_task_t *task, ngx_uint_t reason);
 
@@ -295,6 +305,13 @@ void ngx_egress_task_hop_done(ngx_egress_hop_t *hop, ngx_uint_t reason);
 
 /* upward, from relay/: it is over. */
 void ngx_egress_task_relay_done(ngx_egress_relay_t *relay, ngx_uint_t reason);
+
+/*
+ * upward, from relay/: the target of the first datagram is known.  Where the
+ * chain has routes it is walked again; then ngx_egress_udp_resume().
+ */
+void ngx_egress_task_udp_first(ngx_egress_udp_t *udp,
+    ngx_egress_addr_t *target);
 
 /* The value for this escaper of that kind, or NULL. */
 ngx_egress_path_t *ngx_egress_task_path(ngx_egress_task_t *task,
@@ -393,6 +410,15 @@ char *ngx_egress_connect_conf_merge(ngx_conf_t *cf,
     ngx_egress_connect_conf_t *conf, ngx_egress_object_t *object);
 
 
+/* udp_sock_speed_limit: bytes and datagrams a second, 0: any */
+typedef struct {
+    size_t                       upload;
+    size_t                       download;
+    ngx_uint_t                   upload_packets;
+    ngx_uint_t                   download_packets;
+} ngx_egress_udp_limit_t;
+
+
 /*
  * One open connection to be, and then the connection.  Filled by an escaper's
  * select() in task->pool (ngx_egress_hop_create()); the connector works on it
@@ -421,6 +447,8 @@ struct ngx_egress_hop_s {
      * one that proxy_protocol asks for.
      */
     ngx_str_t                    header;
+
+    ngx_egress_udp_limit_t      *udp_limit;   /* or NULL */
 
     ngx_egress_tls_t            *tls;         /* TLS to addr, or NULL */
     ngx_str_t                    tls_name;
@@ -457,6 +485,13 @@ void ngx_egress_connect(ngx_egress_hop_t *hop);
  * at any time, also twice. */
 void ngx_egress_connect_abort(ngx_egress_hop_t *hop);
 
+/*
+ * upward, from relay/: a UDP socket with the hop's options, bound to its
+ * address of that family; NULL: *reason.  The caller closes it.
+ */
+ngx_connection_t *ngx_egress_udp_socket(ngx_egress_hop_t *hop,
+    ngx_uint_t family, ngx_egress_reason_e *reason);
+
 /* An escaper whose negotiate() said NGX_AGAIN is through; 0: well. */
 void ngx_egress_hop_negotiated(ngx_egress_hop_t *hop, ngx_uint_t reason);
 
@@ -469,6 +504,13 @@ void ngx_egress_hop_negotiated(ngx_egress_hop_t *hop, ngx_uint_t reason);
 #define NGX_EGRESS_TAKES_PATH      0x04  /* enable_path_selection */
 #define NGX_EGRESS_TAKES_PROXY     0x08  /* next proxies, see
                                             escape/ngx_egress_proxy_addr.h */
+
+/*
+ * Its hops can carry datagrams straight to their targets: from bind4 and
+ * bind6, names asked of conf->resolver, addresses judged, udp_limit kept.  UDP
+ * ends with UNSUPPORTED at types without it.
+ */
+#define NGX_EGRESS_OFFERS_UDP      0x10
 
 
 /*

@@ -12,6 +12,7 @@
 #include "resolve/ngx_egress_resolver.h"
 #include "connect/ngx_egress_keepalive.h"
 #include "task/ngx_egress_filter.h"
+#include "relay/ngx_egress_udp.h"
 
 
 static char *ngx_egress_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
@@ -124,6 +125,7 @@ ngx_egress_exit_process(ngx_cycle_t *cycle)
     ngx_egress_keepalive_exit_process(cycle);
     ngx_egress_resolvers_exit_process(&ecf->resolvers);
     ngx_egress_relay_exit_process(cycle);
+    ngx_egress_udp_exit_process();
 }
 
 

@@ -2,30 +2,50 @@
 /*
  * Copyright (C) ngx_egress authors
  *
- * Sockets towards peers: options and the local address of a hop.  Does not
- * connect them.
+ * Sockets towards peers, of TCP and of UDP: options and the local address of
+ * a hop.  Does not connect them.
  */
 
 
 #include "ngx_egress_connector.h"
 
 
+static ngx_connection_t *ngx_egress_socket_make(ngx_egress_hop_t *hop,
+    int type, ngx_uint_t family, ngx_egress_reason_e *reason);
 static ngx_int_t ngx_egress_socket_options(ngx_egress_hop_t *hop,
-    ngx_socket_t s, ngx_uint_t family);
+    ngx_socket_t s, int type, ngx_uint_t family);
+static void ngx_egress_socket_tcp_options(ngx_egress_hop_t *hop,
+    ngx_socket_t s);
 static void ngx_egress_socket_keepalive(ngx_egress_tcp_keepalive_t *ka,
     ngx_socket_t s, ngx_log_t *log);
 static ngx_int_t ngx_egress_socket_route(ngx_egress_connect_conf_t *conf,
     ngx_socket_t s, ngx_log_t *log);
 static ngx_int_t ngx_egress_socket_bind(ngx_egress_hop_t *hop, ngx_socket_t s,
-    ngx_uint_t family);
+    int type, ngx_uint_t family);
 static ngx_int_t ngx_egress_socket_set(ngx_socket_t s, int level, int option,
     int value, ngx_log_t *log);
 static ngx_connection_t *ngx_egress_socket_connection(ngx_egress_hop_t *hop,
-    ngx_socket_t s);
+    ngx_socket_t s, int type);
 
 
 ngx_connection_t *
 ngx_egress_socket_open(ngx_egress_hop_t *hop, ngx_uint_t family,
+    ngx_egress_reason_e *reason)
+{
+    return ngx_egress_socket_make(hop, SOCK_STREAM, family, reason);
+}
+
+
+ngx_connection_t *
+ngx_egress_udp_socket(ngx_egress_hop_t *hop, ngx_uint_t family,
+    ngx_egress_reason_e *reason)
+{
+    return ngx_egress_socket_make(hop, SOCK_DGRAM, family, reason);
+}
+
+
+static ngx_connection_t *
+ngx_egress_socket_make(ngx_egress_hop_t *hop, int type, ngx_uint_t family,
     ngx_egress_reason_e *reason)
 {
     ngx_log_t         *log;
@@ -35,7 +55,7 @@ ngx_egress_socket_open(ngx_egress_hop_t *hop, ngx_uint_t family,
     log = hop->task->log;
     *reason = NGX_EGRESS_INTERNAL;
 
-    s = socket(family, SOCK_STREAM|SOCK_NONBLOCK|SOCK_CLOEXEC, 0);
+    s = socket(family, type|SOCK_NONBLOCK|SOCK_CLOEXEC, 0);
 
     if (s == (ngx_socket_t) -1) {
         ngx_log_error(NGX_LOG_CRIT, log, ngx_socket_errno,
@@ -48,14 +68,14 @@ ngx_egress_socket_open(ngx_egress_hop_t *hop, ngx_uint_t family,
         return NULL;
     }
 
-    if (ngx_egress_socket_options(hop, s, family) != NGX_OK
-        || ngx_egress_socket_bind(hop, s, family) != NGX_OK)
+    if (ngx_egress_socket_options(hop, s, type, family) != NGX_OK
+        || ngx_egress_socket_bind(hop, s, type, family) != NGX_OK)
     {
         *reason = NGX_EGRESS_BIND_FAILED;
         goto failed;
     }
 
-    c = ngx_egress_socket_connection(hop, s);
+    c = ngx_egress_socket_connection(hop, s, type);
 
     if (c) {
         return c;
@@ -73,7 +93,7 @@ failed:
 
 
 static ngx_int_t
-ngx_egress_socket_options(ngx_egress_hop_t *hop, ngx_socket_t s,
+ngx_egress_socket_options(ngx_egress_hop_t *hop, ngx_socket_t s, int type,
     ngx_uint_t family)
 {
     ngx_log_t              *log;
@@ -82,13 +102,8 @@ ngx_egress_socket_options(ngx_egress_hop_t *hop, ngx_socket_t s,
     log = hop->task->log;
     misc = &hop->conf->misc;
 
-    if (misc->nodelay) {
-        (void) ngx_egress_socket_set(s, IPPROTO_TCP, TCP_NODELAY, 1, log);
-    }
-
-    if (misc->mss != NGX_CONF_UNSET) {
-        (void) ngx_egress_socket_set(s, IPPROTO_TCP, TCP_MAXSEG, misc->mss,
-                                     log);
+    if (type == SOCK_STREAM) {
+        ngx_egress_socket_tcp_options(hop, s);
     }
 
     if (misc->ttl != NGX_CONF_UNSET) {
@@ -105,6 +120,28 @@ ngx_egress_socket_options(ngx_egress_hop_t *hop, ngx_socket_t s,
                                         misc->tos, log));
     }
 
+    return ngx_egress_socket_route(hop->conf, s, log);
+}
+
+
+static void
+ngx_egress_socket_tcp_options(ngx_egress_hop_t *hop, ngx_socket_t s)
+{
+    ngx_log_t              *log;
+    ngx_egress_tcp_misc_t  *misc;
+
+    log = hop->task->log;
+    misc = &hop->conf->misc;
+
+    if (misc->nodelay) {
+        (void) ngx_egress_socket_set(s, IPPROTO_TCP, TCP_NODELAY, 1, log);
+    }
+
+    if (misc->mss != NGX_CONF_UNSET) {
+        (void) ngx_egress_socket_set(s, IPPROTO_TCP, TCP_MAXSEG, misc->mss,
+                                     log);
+    }
+
     if (misc->congestion.len
         && setsockopt(s, IPPROTO_TCP, TCP_CONGESTION, misc->congestion.data,
                       misc->congestion.len)
@@ -118,8 +155,6 @@ ngx_egress_socket_options(ngx_egress_hop_t *hop, ngx_socket_t s,
     if (hop->conf->keepalive.keepalive == 1) {
         ngx_egress_socket_keepalive(&hop->conf->keepalive, s, log);
     }
-
-    return ngx_egress_socket_route(hop->conf, s, log);
 }
 
 
@@ -183,7 +218,7 @@ ngx_egress_socket_route(ngx_egress_connect_conf_t *conf, ngx_socket_t s,
 
 
 static ngx_int_t
-ngx_egress_socket_bind(ngx_egress_hop_t *hop, ngx_socket_t s,
+ngx_egress_socket_bind(ngx_egress_hop_t *hop, ngx_socket_t s, int type,
     ngx_uint_t family)
 {
     u_char            text[NGX_SOCKADDR_STRLEN];
@@ -207,8 +242,10 @@ ngx_egress_socket_bind(ngx_egress_hop_t *hop, ngx_socket_t s,
 
     /* else bind() takes a port for itself, and 28000 connections are the end */
 
-    (void) ngx_egress_socket_set(s, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1,
-                                 hop->task->log);
+    if (type == SOCK_STREAM) {
+        (void) ngx_egress_socket_set(s, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1,
+                                     hop->task->log);
+    }
 
     if (bind(s, local, socklen) == -1) {
         err = ngx_socket_errno;
@@ -239,7 +276,7 @@ ngx_egress_socket_set(ngx_socket_t s, int level, int option, int value,
 
 
 static ngx_connection_t *
-ngx_egress_socket_connection(ngx_egress_hop_t *hop, ngx_socket_t s)
+ngx_egress_socket_connection(ngx_egress_hop_t *hop, ngx_socket_t s, int type)
 {
     ngx_log_t         *log;
     ngx_connection_t  *c;
@@ -251,7 +288,7 @@ ngx_egress_socket_connection(ngx_egress_hop_t *hop, ngx_socket_t s)
         return NULL;
     }
 
-    c->type = SOCK_STREAM;
+    c->type = type;
 
     c->recv = ngx_recv;
     c->send = ngx_send;

@@ -8,12 +8,14 @@
 
 
 #include "../ngx_egress.h"
+#include "../relay/ngx_egress_udp.h"
 #include "../task/ngx_egress_filter.h"
 
 
 typedef struct {
-    ngx_array_t    bind;               /* of ngx_addr_t; port 0 */
-    ngx_uint_t     proxy_protocol;     /* version; NGX_CONF_UNSET_UINT */
+    ngx_array_t              bind;            /* of ngx_addr_t; port 0 */
+    ngx_uint_t               proxy_protocol;  /* version */
+    ngx_egress_udp_limit_t   udp_limit;
 } ngx_egress_direct_fixed_t;
 
 
@@ -28,6 +30,8 @@ static char *ngx_egress_direct_fixed_create(ngx_conf_t *cf,
 static char *ngx_egress_direct_fixed_init(ngx_conf_t *cf,
     ngx_egress_escaper_t *e);
 static char *ngx_egress_direct_fixed_bind_ip(ngx_conf_t *cf,
+    ngx_command_t *cmd, void *conf);
+static char *ngx_egress_direct_fixed_udp_limit(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
 
 
@@ -52,6 +56,13 @@ static ngx_command_t  ngx_egress_direct_fixed_commands[] = {
       offsetof(ngx_egress_direct_fixed_t, proxy_protocol),
       &ngx_egress_direct_fixed_versions },
 
+    { ngx_string("udp_sock_speed_limit"),
+      NGX_EGRESS_CONF|NGX_CONF_1MORE,
+      ngx_egress_direct_fixed_udp_limit,
+      0,
+      0,
+      NULL },
+
       ngx_null_command
 };
 
@@ -60,7 +71,8 @@ ngx_egress_escaper_type_t  ngx_egress_direct_fixed = {
     ngx_string("direct_fixed"),
     NGX_EGRESS_TAKES_CONNECT
     |NGX_EGRESS_TAKES_TARGET
-    |NGX_EGRESS_TAKES_PATH,                /* flags */
+    |NGX_EGRESS_TAKES_PATH
+    |NGX_EGRESS_OFFERS_UDP,                /* flags */
     sizeof(ngx_egress_direct_fixed_t),     /* size of configuration */
     ngx_egress_direct_fixed_commands,      /* directives */
     ngx_egress_direct_fixed_create,        /* create */
@@ -84,6 +96,7 @@ ngx_egress_direct_fixed_select(ngx_egress_task_t *task)
     }
 
     task->hop->proxy_protocol = df->proxy_protocol;
+    task->hop->udp_limit = &df->udp_limit;
 
     /* the header is the first client's: nobody else may ride behind it */
 
@@ -153,6 +166,8 @@ ngx_egress_direct_fixed_create(ngx_conf_t *cf, ngx_egress_escaper_t *e)
 
     df->proxy_protocol = NGX_CONF_UNSET_UINT;
 
+    ngx_egress_udp_limit_conf_init(&df->udp_limit);
+
     if (ngx_array_init(&df->bind, cf->pool, 2, sizeof(ngx_addr_t)) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
@@ -170,6 +185,7 @@ ngx_egress_direct_fixed_init(ngx_conf_t *cf, ngx_egress_escaper_t *e)
     ngx_addr_t  *addr;
 
     ngx_conf_init_uint_value(df->proxy_protocol, 0);
+    ngx_egress_udp_limit_conf_merge(&df->udp_limit, &df->udp_limit);
 
     addr = df->bind.elts;
 
@@ -220,4 +236,14 @@ ngx_egress_direct_fixed_bind_ip(ngx_conf_t *cf, ngx_command_t *cmd,
     }
 
     return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_egress_direct_fixed_udp_limit(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    ngx_egress_direct_fixed_t *df = conf;
+
+    return ngx_egress_udp_limit_conf(cf, &df->udp_limit);
 }

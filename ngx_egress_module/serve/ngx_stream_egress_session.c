@@ -314,6 +314,10 @@ ngx_stream_egress_finalize(ngx_stream_egress_ctx_t *ctx)
 
     s->received += task->bytes_received;
 
+    if (task->udp) {
+        s->connection->sent += task->bytes_sent;
+    }
+
     status = ngx_egress_reason(task->reason)->status;
 
     ngx_stream_finalize_session(s, status && !ctx->relaying ? status

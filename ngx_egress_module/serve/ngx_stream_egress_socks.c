@@ -342,6 +342,8 @@ static void
 ngx_stream_egress_socks_run(ngx_stream_egress_ctx_t *ctx,
     ngx_egress_addr_t *target)
 {
+    ngx_stream_egress_socks_t *sk = ctx->data;
+
     ngx_uint_t  reason;
 
     if (ngx_stream_egress_socks_target(ctx, target) != NGX_OK) {
@@ -353,6 +355,11 @@ ngx_stream_egress_socks_run(ngx_stream_egress_ctx_t *ctx,
 
     if (reason) {
         ngx_stream_egress_refuse(ctx, reason);
+        return;
+    }
+
+    if (sk->command == NGX_EGRESS_SOCKS_UDP_ASSOCIATE) {
+        ngx_stream_egress_socks_associate(ctx);
         return;
     }
 
@@ -384,6 +391,12 @@ ngx_stream_egress_socks_allowed(ngx_stream_egress_ctx_t *ctx)
 
     if (sk->version == 4 && escf->authenticate) {
         return NGX_EGRESS_AUTH_REQUIRED;
+    }
+
+    if (sk->command == NGX_EGRESS_SOCKS_UDP_ASSOCIATE
+        && scf->udp != NGX_STREAM_EGRESS_SOCKS_UDP_OFF)
+    {
+        return NGX_EGRESS_NONE;
     }
 
     if (sk->command != NGX_EGRESS_SOCKS_CONNECT) {

@@ -12,6 +12,11 @@
 #include "../ngx_egress_module.h"
 
 
+/* of $egress_would_deny: a task of many datagrams may have many targets */
+
+#define NGX_EGRESS_WOULD_DENY_LEN  1024
+
+
 static void ngx_egress_policy_report(ngx_egress_task_t *task,
     const ngx_egress_filter_rule_t *rule, ngx_str_t *addr);
 
@@ -107,6 +112,10 @@ ngx_egress_policy_report(ngx_egress_task_t *task,
 
     len = task->would_deny.len + sizeof(", =") - 1 + addr->len
           + rule->text.len;
+
+    if (len > NGX_EGRESS_WOULD_DENY_LEN) {
+        return;
+    }
 
     p = ngx_pnalloc(task->pool, len);
     if (p == NULL) {

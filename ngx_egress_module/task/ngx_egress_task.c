@@ -10,6 +10,7 @@
 
 #include "../ngx_egress_module.h"
 #include "../connect/ngx_egress_keepalive.h"
+#include "../relay/ngx_egress_udp.h"
 #include "../proto/ngx_egress_uuid.h"
 
 #include <openssl/rand.h>
@@ -20,6 +21,7 @@ static void ngx_egress_task_set_state(ngx_egress_task_t *task,
     ngx_egress_task_state_e state);
 static void ngx_egress_task_select(ngx_egress_task_t *task);
 static void ngx_egress_task_connect(ngx_egress_task_t *task);
+static void ngx_egress_task_udp(ngx_egress_task_t *task);
 static void ngx_egress_task_is_ready(ngx_egress_task_t *task);
 static void ngx_egress_task_failed(ngx_egress_task_t *task,
     ngx_uint_t reason);
@@ -200,6 +202,11 @@ ngx_egress_task_connect(ngx_egress_task_t *task)
 {
     ngx_egress_task_set_state(task, ngx_egress_task_connecting);
 
+    if (task->udp) {
+        ngx_egress_task_udp(task);
+        return;
+    }
+
     if (task->reusable && !task->fresh && !task->hop->no_reuse) {
 
         task->peer = ngx_egress_keepalive_get(task->hop);
@@ -212,6 +219,27 @@ ngx_egress_task_connect(ngx_egress_task_t *task)
     }
 
     ngx_egress_connect(task->hop);
+}
+
+
+/* There is nothing to connect: each datagram has a target of its own. */
+
+static void
+ngx_egress_task_udp(ngx_egress_task_t *task)
+{
+    if (!(task->escaper->type->flags & NGX_EGRESS_OFFERS_UDP)) {
+        ngx_egress_task_failed(task, NGX_EGRESS_UNSUPPORTED);
+        return;
+    }
+
+    if (!task->udp->seen) {
+        ngx_egress_task_is_ready(task);
+        return;
+    }
+
+    ngx_egress_task_set_state(task, ngx_egress_task_relaying);
+
+    ngx_egress_udp_resume(task->udp);
 }
 
 
@@ -318,6 +346,43 @@ ngx_egress_task_relay_start(ngx_egress_task_t *task, ngx_str_t *early)
 
 
 void
+ngx_egress_task_udp_start(ngx_egress_task_t *task)
+{
+    ngx_egress_task_set_state(task, ngx_egress_task_relaying);
+
+    ngx_egress_udp_start(task->udp);
+}
+
+
+void
+ngx_egress_task_udp_first(ngx_egress_udp_t *udp, ngx_egress_addr_t *target)
+{
+    u_char             *p;
+    ngx_egress_task_t  *task;
+
+    task = udp->task;
+
+    p = ngx_pnalloc(task->pool, target->host.len);
+    if (p == NULL) {
+        ngx_egress_task_finish(task, NGX_EGRESS_INTERNAL);
+        return;
+    }
+
+    task->target = *target;
+    task->target.host.data = p;
+
+    ngx_memcpy(p, target->host.data, target->host.len);
+
+    if (task->links > 1) {
+        ngx_egress_task_again(task, 0);
+        return;
+    }
+
+    ngx_egress_udp_resume(udp);
+}
+
+
+void
 ngx_egress_task_relay_done(ngx_egress_relay_t *relay, ngx_uint_t reason)
 {
     ngx_egress_task_finish(relay->data, reason);
@@ -363,6 +428,10 @@ ngx_egress_task_teardown(ngx_egress_task_t *task, ngx_uint_t reason)
         ngx_egress_task_count(task);
         ngx_egress_relay_close(task->relay);
         task->relay = NULL;
+    }
+
+    if (task->udp) {
+        ngx_egress_udp_close(task->udp);
     }
 
     if (task->hop) {

@@ -16,6 +16,7 @@ use EgressExample;
 use EgressNginx;
 use EgressProxyHeader;
 use EgressTcp PP => 'pp';
+use EgressUdp UDP => 'echo';
 use Test::More;
 
 my $tls = EgressCert::client_options(name => 'localhost');
@@ -94,6 +95,23 @@ sni_proxy => sub {
          qr/https$/, 'sni_proxy: TLS');
     like(connect_to(10080)->request('GET', '/', [Host => 'localhost'])->{body},
          $hello, 'sni_proxy: HTTP');
+},
+
+socks => sub {
+    for my $host ('127.0.0.1', 'localhost') {
+        my $c = connect_to(1080);
+        is($c->socks5($host, EgressExample::port(8080))->{reply}, 0,
+           "socks: SOCKS5 to $host");
+        like($c->request('GET', '/')->{body}, $hello, 'socks: a response');
+    }
+
+    my $c = connect_to(1080);
+    is($c->socks4('127.0.0.1', EgressExample::port(8080))->{reply}, 90,
+       'socks: SOCKS4');
+
+    my $u = EgressUdpClient->associate(EgressExample::port(1080));
+    $u->send('127.0.0.1', $ENV{TEST_NGINX_UDP_PORT}, 'datagram');
+    is(($u->recv(5))[2], 'datagram', 'socks: UDP');
 },
 
 intelli_proxy => sub {
