@@ -5,7 +5,8 @@ package WsClient;
 # A small WebSocket client for tests that hold sessions while nginx reloads.
 #
 #     my $c = WsClient->new($port, "/path", tls => { SSL_... });
-#                                 dies unless the answer is 101
+#                                 dies unless the answer is 101; headers => "A:
+#                                 b\r\n" are sent as well
 #     $c->send("text")            a text message
 #     $c->recv(), $c->recv($s)    [opcode, payload] of the next frame, undef at
 #                                 the end or after so many seconds (5)
@@ -37,7 +38,8 @@ sub connect_to {
     syswrite $sock, "GET $path HTTP/1.1\r\nHost: ws.test\r\n"
                     . "Upgrade: websocket\r\nConnection: Upgrade\r\n"
                     . "Sec-WebSocket-Version: 13\r\n"
-                    . "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+                    . "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+                    . ($opt{headers} // '') . "\r\n";
 
     my $self = bless { sock => $sock, buf => '' }, __PACKAGE__;
     my $end = time() + ($opt{timeout} || 10);
