@@ -33,7 +33,8 @@ package EgressOrigin;
 #     /no100            417 instead of 100, then closes
 #     /early            413 before the body was read, then closes
 #     /upgrade          101 and then echo; "/upgrade?TEXT" sends TEXT first
-#     /raw?NAME         a faulty answer of EgressRawReply, then closes
+#     /raw?NAME         a faulty answer of EgressRawReply, then closes;
+#                       /raw?NAME,MS a byte every MS
 #
 # A method HEAD gets the head alone.  "Expect: 100-continue" gets 100 when the
 # body is read.  Each request is recorded:
@@ -348,12 +349,13 @@ sub upgrade {
 
 
 sub raw {
-    my ($r, $name) = @_;
+    my ($r, $name, $ms) = @_;
 
     my $reply = EgressRawReply::get($name);
     return status($r, 404) if !defined $reply;
 
-    $r->{s}->write($reply);
+    $r->{s}->write_slowly([defined $ms ? split(//, $reply) : $reply],
+                          ($ms // 0) / 1000);
     $r->{s}->shut;
     $r->{s}->read_all(2);
 
