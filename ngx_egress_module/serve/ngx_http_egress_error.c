@@ -57,6 +57,14 @@ ngx_http_egress_error(ngx_http_request_t *r, ngx_http_egress_ctx_t *ctx,
         r->keepalive = 0;
     }
 
+    if (r->headers_in.expect && !r->expect_tested) {
+
+        /* no 100 before a refusal; the body may come or not: nobody knows */
+
+        r->expect_tested = 1;
+        r->keepalive = 0;
+    }
+
     if (ngx_http_egress_proxy_status(r, reason) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }

@@ -77,6 +77,7 @@ typedef struct {
     ngx_int_t                         max_forwards;  /* -1: none */
     ngx_chain_t                      *free;       /* of the chunks sent */
     ngx_chain_t                      *busy;
+    ngx_http_event_handler_pt         read_body;  /* the core's */
 
     /* peer */
     ngx_str_t                         names[2];   /* of the first, the retry */

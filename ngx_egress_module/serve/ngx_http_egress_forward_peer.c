@@ -53,10 +53,10 @@ ngx_http_upstream_srv_conf_t  ngx_http_egress_forward_upstream = {
 };
 
 
-/* What the core wants to see is an address; it never looks into it. */
+/* The core wants to see an address; it looks at nothing but the family. */
 
 static struct sockaddr  ngx_http_egress_forward_sockaddr = {
-    .sa_family = AF_UNIX
+    .sa_family = AF_UNSPEC
 };
 
 

@@ -14,6 +14,8 @@
 #define NGX_HTTP_EGRESS_CHUNK_SIZE  (sizeof("0000000000000000" CRLF) - 1)
 
 
+static void ngx_http_egress_forward_watch(ngx_http_egress_forward_t *fwd);
+static void ngx_http_egress_forward_read_body(ngx_http_request_t *r);
 static ngx_int_t ngx_http_egress_forward_send(ngx_http_egress_forward_t *fwd,
     ngx_chain_t *out);
 static ngx_int_t ngx_http_egress_forward_chunks(
@@ -37,6 +39,10 @@ ngx_http_egress_forward_upload(void *data, ngx_chain_t *in)
         return NGX_AGAIN;
     }
 
+    if (fwd->request->reading_body) {
+        ngx_http_egress_forward_watch(fwd);
+    }
+
     if (in == NULL || !fwd->chunked_out) {
         return ngx_http_egress_forward_send(fwd, in);
     }
@@ -53,6 +59,60 @@ ngx_http_egress_forward_upload(void *data, ngx_chain_t *in)
                             u->output.tag);
 
     return rc;
+}
+
+
+/*
+ * The core does not look at a client whose bytes the origin does not take; a
+ * reset is seen all the same.
+ */
+
+static void
+ngx_http_egress_forward_watch(ngx_http_egress_forward_t *fwd)
+{
+    ngx_http_request_t  *r;
+
+    r = fwd->request;
+
+    if (r->read_event_handler != ngx_http_egress_forward_read_body) {
+        fwd->read_body = r->read_event_handler;
+        r->read_event_handler = ngx_http_egress_forward_read_body;
+    }
+}
+
+
+static void
+ngx_http_egress_forward_read_body(ngx_http_request_t *r)
+{
+    int                         err;
+    socklen_t                   len;
+    ngx_connection_t           *c;
+    ngx_http_egress_ctx_t      *ctx;
+    ngx_http_egress_forward_t  *fwd;
+
+    c = r->connection;
+
+    err = 0;
+    len = sizeof(int);
+
+    if (c->read->pending_eof
+        && getsockopt(c->fd, SOL_SOCKET, SO_ERROR, (void *) &err, &len) == 0
+        && err)
+    {
+        ngx_log_error(NGX_LOG_INFO, c->log, err,
+                      "client closed connection while sending body");
+
+        c->read->error = 1;
+        c->error = 1;
+
+        ngx_http_finalize_request(r, NGX_HTTP_CLIENT_CLOSED_REQUEST);
+        return;
+    }
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_egress_module);
+    fwd = ctx->forward;
+
+    fwd->read_body(r);
 }
 
 
