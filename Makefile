@@ -178,14 +178,14 @@ asan: ## the same with an AddressSanitizer and UBSan binary
 
 
 # The codecs are tested without nginx.  The first lines of a test name what it
-# is linked with, relative to ngx_egress_module: /* link: proto/x.c y.c */
+# is linked with, relative to ngx_egress_module: /* link: proto/x.c y.c -lz */
 
 NGX_INCS = $(addprefix -I,$(addprefix $(TREE)/,src/core src/event \
     src/event/modules src/event/quic src/os/unix objs) \
     $(CURDIR)/ngx_egress_module $(CURDIR)/ngx_ws_proxy_module)
 
 LINKED = $$(sed -n '1,5s|^/\* link: \(.*\) \*/$$|\1|p' $< | tr ' ' '\n' \
-    | sed '/./s|^|ngx_egress_module/|')
+    | sed '/^[^-]/s|^|ngx_egress_module/|')
 
 CODECS := $(wildcard ngx_*_module/*.h ngx_*_module/*/*.h \
     ngx_egress_module/proto/*.c ngx_ws_proxy_module/*.c)

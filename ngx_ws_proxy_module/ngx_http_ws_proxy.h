@@ -9,8 +9,8 @@
  *   request    _request.c: the handshake for the backend; ngx_http_upstream
  *              picks the backend, connects, tries the next one
  *   response   _response.c: checks the 101, or passes another answer on
- *   pump       _pump.c: takes both connections over and moves bytes between
- *              them under the eyes of ngx_ws_watch.h
+ *   pump       _pump.c: takes both connections over; _move.c moves bytes
+ *              between them under the eyes of ngx_ws_watch.h
  *   close      _close.c: Close frames of our own, pings, timeouts, shutdown
  */
 
@@ -254,6 +254,16 @@ void ngx_http_ws_proxy_run(ngx_http_ws_proxy_ctx_t *ctx);
 
 /* runs again when the worker has looked after its other connections */
 void ngx_http_ws_proxy_run_later(ngx_http_ws_proxy_ctx_t *ctx);
+
+/*
+ * _move.c.  Moves the bytes of a direction as far as they go.  NGX_ERROR:
+ * nothing can be sent to dst any more, or there is no memory.
+ */
+ngx_int_t ngx_http_ws_proxy_move(ngx_http_ws_proxy_ctx_t *ctx,
+    ngx_http_ws_proxy_dir_t *dir);
+
+/* gives the memory of a direction back, with the bytes in it */
+void ngx_http_ws_proxy_empty(ngx_http_ws_proxy_dir_t *dir);
 
 /* u->finalize_request: whatever ends the session ends here */
 void ngx_http_ws_proxy_finalize(ngx_http_request_t *r, ngx_int_t rc);

@@ -75,7 +75,7 @@ ngx_http_ws_proxy_timer_done(ngx_http_ws_proxy_ctx_t *ctx)
 }
 
 
-/* bytes that pass do not touch the timer: it looks at the clock when it fires */
+/* bytes that pass do not touch the timer: it looks back when it fires */
 
 void
 ngx_http_ws_proxy_timer_set(ngx_http_ws_proxy_ctx_t *ctx)

@@ -63,7 +63,7 @@ typedef struct {
     /* the current frame, valid from NGX_WS_HEADER to NGX_WS_END */
 
     unsigned                fin:1;
-    unsigned                compressed:1; /* RSV1 of the message's 1st frame */
+    unsigned                compressed:1; /* RSV1 of the first frame */
     unsigned                control:1;
     unsigned                first:1;      /* 1st frame of a message */
     unsigned                last:1;       /* last frame of a message */
@@ -75,7 +75,7 @@ typedef struct {
     /* NGX_WS_PAYLOAD: as on the wire, i.e. masked if the frame is */
 
     ngx_str_t               chunk;
-    ngx_uint_t              phase;        /* index in mask of chunk's 1st byte */
+    ngx_uint_t              phase;        /* of mask at the chunk's begin */
 
     /* payload of the current control frame, unmasked */
 

@@ -2,7 +2,8 @@
 /*
  * Copyright (C) ngx_egress authors
  *
- * The ws_proxy_health_check line.
+ * Reads a ws_proxy_health_check line: its parameters, their defaults, and what
+ * makes it the same check as one of an earlier configuration.
  */
 
 

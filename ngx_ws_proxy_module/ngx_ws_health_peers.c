@@ -393,7 +393,7 @@ ngx_ws_health_target(ngx_ws_health_conf_t *conf,
     ngx_http_upstream_rr_peer_t *peer, ngx_uint_t backup)
 {
     ngx_md5_t                md5;
-    ngx_uint_t               i;
+    ngx_uint_t               i, n;
     ngx_ws_health_check_t   *check;
     ngx_ws_health_target_t  *t;
 
@@ -408,11 +408,17 @@ ngx_ws_health_target(ngx_ws_health_conf_t *conf,
     t->down = (peer->down & ~NGX_WS_HEALTH_DOWN) ? 1 : 0;
     t->socklen = peer->socklen;
     t->sockaddr = ngx_palloc(conf->pool, peer->socklen);
-    t->states = ngx_pcalloc(conf->pool,
-                            conf->checks->nelts * sizeof(void *));
-    t->ids = ngx_palloc(conf->pool, conf->checks->nelts * 16);
+    if (t->sockaddr == NULL) {
+        return NGX_ERROR;
+    }
 
-    if (t->sockaddr == NULL || t->states == NULL || t->ids == NULL
+    ngx_memcpy(t->sockaddr, peer->sockaddr, peer->socklen);
+
+    n = conf->checks->nelts;
+    t->states = ngx_pcalloc(conf->pool, n * sizeof(void *));
+    t->ids = ngx_palloc(conf->pool, n * 16);
+
+    if (t->states == NULL || t->ids == NULL
         || ngx_ws_health_copy(conf->pool, &t->name, &peer->name) != NGX_OK
         || ngx_ws_health_copy(conf->pool, &t->server, &peer->server)
            != NGX_OK)
@@ -420,11 +426,9 @@ ngx_ws_health_target(ngx_ws_health_conf_t *conf,
         return NGX_ERROR;
     }
 
-    ngx_memcpy(t->sockaddr, peer->sockaddr, peer->socklen);
-
     check = conf->checks->elts;
 
-    for (i = 0; i < conf->checks->nelts; i++) {
+    for (i = 0; i < n; i++) {
         ngx_md5_init(&md5);
         ngx_md5_update(&md5, conf->upstream->host.data,
                        conf->upstream->host.len);

@@ -66,10 +66,6 @@ ngx_ws_inflate_run(ngx_ws_inflate_t *inf)
             return NGX_ERROR;
         }
 
-        if (zrc != Z_OK && zrc != Z_STREAM_END && zrc != Z_BUF_ERROR) {
-            return NGX_DECLINED;
-        }
-
         len = NGX_WS_INFLATE_OUT - zs->avail_out;
 
         if (len) {
@@ -78,6 +74,12 @@ ngx_ws_inflate_run(ngx_ws_inflate_t *inf)
             if (rc != NGX_OK) {
                 return rc;
             }
+        }
+
+        /* after what came out before: the same answer for any split */
+
+        if (zrc != Z_OK && zrc != Z_STREAM_END && zrc != Z_BUF_ERROR) {
+            return NGX_DECLINED;
         }
 
         /* a final block ends the stream but not the message: RFC 7692, 7.2.3 */

@@ -254,16 +254,27 @@ ngx_ws_watch_inflated(void *data, u_char *p, size_t len)
 {
     ngx_ws_watch_t *w = data;
 
-    w->size += len;
+    size_t  n;
+
     w->budget -= ngx_min(w->budget, len);
 
-    if (w->limit && w->size > w->limit) {
-        return ngx_ws_watch_fail(w, NGX_WS_CLOSE_TOO_BIG,
-                                 "inflated message is too big");
+    n = len;
+
+    if (w->limit && n > w->limit - w->size) {
+        n = (size_t) (w->limit - w->size);
     }
 
-    if (w->text && w->is_text) {
-        return ngx_ws_watch_text(w, p, len);
+    /* text up to the limit first: the same answer for any split */
+
+    if (w->text && w->is_text && ngx_ws_watch_text(w, p, n) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    w->size += n;
+
+    if (n < len) {
+        return ngx_ws_watch_fail(w, NGX_WS_CLOSE_TOO_BIG,
+                                 "inflated message is too big");
     }
 
     return NGX_OK;
