@@ -119,11 +119,13 @@ ws_proxy => sub {
     $c->echo('bye');
     $c->send_frame(8, pack 'n', 4000);
     $c->recv;
+    undef $c;
 
     ok($ngx->wait_until(sub { $ngx->file('logs/ws_proxy.log') =~ m{
         ^127\.0\.0\.1\ /ws\ 101\ \S+:\d+\ open\ [\d.]+s,\ closed\ by\ client:
         \ 4000\ "-",\ client\ sent\ 1\ messages\ of\ 3\ bytes,\ backend\ 1\ of
-        \ 3$}xm }), 'ws_proxy: the access log tells about the session');
+        \ 3$}xm }), 'ws_proxy: the access log tells about the session')
+        or diag $ngx->file('logs/ws_proxy.log');
 },
 
 ws_proxy_pools => sub {
