@@ -94,6 +94,11 @@ ngx_http_ws_proxy_set_pass(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     wlcf->ssl_used = wlcf->url.ssl;
 #endif
 
+    /* it parses the URL again and would append to the addresses */
+
+    u.addrs = NULL;
+    u.naddrs = 0;
+
     wlcf->upstream.upstream = ngx_http_upstream_add(cf, &u, 0);
     if (wlcf->upstream.upstream == NULL) {
         return NGX_CONF_ERROR;

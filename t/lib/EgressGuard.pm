@@ -16,6 +16,7 @@ use Test::Nginx::Util ();
 
 my $BAD = qr{ \[alert\] | \[emerg\]
             | exited\ on\ signal
+            | (?:free|malloc|realloc|calloc)\(\):\  | stack\ smashing
             | runtime\ error: | (?:Address|Leak|UndefinedBehavior)Sanitizer }x;
 
 

@@ -54,7 +54,8 @@ my $count = 0;
 my @running;
 
 my $fault = qr/\[alert\]|\[emerg\]|AddressSanitizer|runtime\ error:
-               |LeakSanitizer|exited\ on\ signal/x;
+               |LeakSanitizer|exited\ on\ signal
+               |(?:free|malloc|realloc|calloc)\(\):\ |stack\ smashing/x;
 
 
 sub new {

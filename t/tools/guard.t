@@ -47,6 +47,7 @@ is($code, 0, 'a block that logs nothing passes') or diag($text);
 for my $line ('[alert] 1#1: open socket #3 left in connection 4',
               'x.c:1:2: runtime error: null pointer',
               '==1==ERROR: AddressSanitizer: heap-use-after-free',
+             'free(): invalid next size (normal)',
               '[emerg] 1#1: bind() failed')
 {
     my $say = "--- init\nsystem(qq{echo '$line' >> "
