@@ -67,6 +67,7 @@ sub try {
         PeerPort => $port,
         Timeout  => $opt{timeout} || 10,
         $bind ? (LocalHost => $bind) : (),
+        GetAddrInfoFlags => 0,          # ::1 where there is loopback only
     );
 
     if (!$fh) {

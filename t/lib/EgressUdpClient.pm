@@ -44,7 +44,8 @@ sub open_socket {
     my ($self) = @_;
 
     $self->{sock} = IO::Socket::IP->new(PeerHost => $self->{relay}{host},
-        PeerPort => $self->{relay}{port}, Type => SOCK_DGRAM)
+        PeerPort => $self->{relay}{port}, Type => SOCK_DGRAM,
+        GetAddrInfoFlags => 0)
         or die "cannot open a UDP socket: $@\n";
 
     return $self;
