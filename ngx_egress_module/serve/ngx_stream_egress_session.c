@@ -12,6 +12,9 @@
 #include "../relay/ngx_egress_relay.h"
 
 
+#define NGX_STREAM_EGRESS_DRAIN  8192      /* unread bytes of the refused */
+
+
 static ngx_egress_escaper_t *ngx_stream_egress_find_escaper(
     ngx_stream_session_t *s, ngx_stream_egress_escaper_t *e);
 static void ngx_stream_egress_wait(ngx_event_t *ev);
@@ -328,12 +331,19 @@ ngx_stream_egress_finalize(ngx_stream_egress_ctx_t *ctx)
 void
 ngx_stream_egress_farewell(ngx_stream_egress_ctx_t *ctx, u_char *p, size_t len)
 {
+    u_char             buf[NGX_STREAM_EGRESS_DRAIN];
     ngx_connection_t  *c;
 
     c = ctx->session->connection;
 
     if (!c->error && !c->close) {
         (void) c->send(c, p, len);
+
+        /* a socket closed with bytes in it resets, and the words are lost */
+
+        if (c->read->ready) {
+            (void) c->recv(c, buf, NGX_STREAM_EGRESS_DRAIN);
+        }
     }
 
     ngx_stream_egress_finalize(ctx);
