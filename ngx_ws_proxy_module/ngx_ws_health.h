@@ -72,6 +72,7 @@ struct ngx_ws_health_check_s {
     ngx_str_t                   match_name;
     ngx_ws_match_t             *match;
     ngx_str_t                   id;       /* what makes it another check */
+    ngx_uint_t                  twin;     /* its number among those alike */
     unsigned                    mandatory:1;
     unsigned                    ping:1;
 #if (NGX_HTTP_SSL)

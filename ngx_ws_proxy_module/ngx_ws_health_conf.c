@@ -44,7 +44,7 @@ static char *ngx_ws_health_set_bit(ngx_conf_t *cf,
 static char *ngx_ws_health_add_line(ngx_conf_t *cf,
     ngx_ws_health_check_t *check, ngx_str_t *line);
 static char *ngx_ws_health_complete(ngx_conf_t *cf,
-    ngx_ws_health_check_t *check);
+    ngx_ws_health_conf_t *hscf, ngx_ws_health_check_t *check);
 
 
 enum {
@@ -181,7 +181,7 @@ ngx_ws_health_set_check(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    return ngx_ws_health_complete(cf, check);
+    return ngx_ws_health_complete(cf, hscf, check);
 }
 
 
@@ -212,7 +212,7 @@ ngx_ws_health_arg(ngx_conf_t *cf, ngx_uint_t *i, ngx_str_t *arg)
     for (n = *i; n < cf->args->nelts; n++) {
         len += value[n].len + 1;
 
-        if (value[n].data[value[n].len - 1] == '"'
+        if (value[n].len && value[n].data[value[n].len - 1] == '"'
             && &value[n].data[value[n].len - 1] != quote + 1)
         {
             break;
@@ -516,11 +516,13 @@ ngx_ws_health_set_bit(ngx_conf_t *cf, ngx_ws_health_check_t *check,
 
 
 static char *
-ngx_ws_health_complete(ngx_conf_t *cf, ngx_ws_health_check_t *check)
+ngx_ws_health_complete(ngx_conf_t *cf, ngx_ws_health_conf_t *hscf,
+    ngx_ws_health_check_t *check)
 {
-    u_char      *p;
-    size_t       len;
-    ngx_uint_t   ssl;
+    u_char                 *p;
+    size_t                  len;
+    ngx_uint_t              ssl;
+    ngx_ws_health_check_t  *other;
 
     if (check->jitter == NGX_CONF_UNSET_MSEC) {
         check->jitter = check->interval / 10;
@@ -570,6 +572,18 @@ ngx_ws_health_complete(ngx_conf_t *cf, ngx_ws_health_check_t *check)
                     (ngx_uint_t) check->port, ssl, &check->method,
                     &check->host, &check->uri);
     check->id.len = p - check->id.data;
+
+    /* alike they may be, and differ by a header or a match nevertheless */
+
+    for (other = hscf->checks->elts; other < check; other++) {
+
+        if (other->id.len == check->id.len
+            && ngx_strncmp(other->id.data, check->id.data, check->id.len)
+               == 0)
+        {
+            check->twin++;
+        }
+    }
 
     return NGX_CONF_OK;
 }

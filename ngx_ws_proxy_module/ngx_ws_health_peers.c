@@ -438,6 +438,7 @@ ngx_ws_health_target(ngx_ws_health_conf_t *conf,
         ngx_md5_update(&md5, t->server.data, t->server.len);
         ngx_md5_update(&md5, "", 1);
         ngx_md5_update(&md5, check[i].id.data, check[i].id.len);
+        ngx_md5_update(&md5, &check[i].twin, sizeof(ngx_uint_t));
         ngx_md5_final(t->ids[i], &md5);
     }
 

@@ -95,6 +95,11 @@ my @errors = (
           . "ws_proxy_ssl_certificate $ENV{TEST_NGINX_CERT_DIR}/client.pem;"),
  'no "ws_proxy_ssl_certificate_key" is defined for certificate'],
 
+['two files of passwords',
+ location("ws_proxy_ssl_password_file $ENV{TEST_NGINX_CERT_DIR}/ca.pem; "
+          . "ws_proxy_ssl_password_file $ENV{TEST_NGINX_CERT_DIR}/ca.pem;"),
+ '"ws_proxy_ssl_password_file" directive is duplicate in %%:3'],
+
 ['a parameter of a check that does not exist',
  upstream('ws_proxy_health_check typ=http;'),
  'unknown parameter "typ=http" in %%:3'],
@@ -134,6 +139,14 @@ my @errors = (
 
 ['a header of a check with an open quote',
  upstream('ws_proxy_health_check header="X: a b;'),
+ 'no closing quote for header="X: in %%:3'],
+
+['a header of a check that holds two lines',
+ upstream('ws_proxy_health_check "header=X: a\nY: b";'),
+ qr/invalid character in "header=X: a/],
+
+['a quoted header with an empty argument inside and no end',
+ upstream('ws_proxy_health_check header="X: "" a;'),
  'no closing quote for header="X: in %%:3'],
 
 ['a user without a password', upstream('ws_proxy_health_check user=x;'),
