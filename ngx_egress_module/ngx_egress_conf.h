@@ -129,6 +129,13 @@ ngx_uint_t ngx_egress_conf_param(ngx_str_t *arg, const char *key,
     ngx_http_parse_chunked(r, b, ctx)
 #endif
 
+/* 1.23.2: TLVs of the PROXY protocol are kept */
+#if (NGX_EGRESS_PP_TLV)
+#define ngx_egress_proxy_protocol_tlvs(pp, text)  (pp)->tlvs = *(text)
+#else
+#define ngx_egress_proxy_protocol_tlvs(pp, text)
+#endif
+
 /* 1.25.5: stream got virtual servers, and this name with them */
 #if (NGX_EGRESS_STREAM_PORTS)
 #define ngx_egress_stream_ssl_conf_t  ngx_stream_ssl_srv_conf_t

@@ -97,6 +97,15 @@ char *ngx_stream_egress_set_server(ngx_conf_t *cf,
 char *ngx_stream_egress_set_handler(ngx_conf_t *cf,
     ngx_stream_content_handler_pt handler, ngx_uint_t mapped);
 
+/*
+ * Somebody before us in the chain may know who the client is: whoever reads
+ * that in an earlier phase sets id and user of each new task.  NULL: nobody.
+ */
+typedef void (*ngx_stream_egress_identity_pt)(ngx_stream_session_t *s,
+    ngx_egress_task_t *task);
+
+extern ngx_stream_egress_identity_pt  ngx_stream_egress_identity;
+
 /* Called from the content handler; NULL: the session is finalized. */
 ngx_stream_egress_ctx_t *ngx_stream_egress_create(ngx_stream_session_t *s);
 
@@ -113,8 +122,15 @@ void ngx_stream_egress_connect(ngx_stream_egress_ctx_t *ctx);
 void ngx_stream_egress_hold(ngx_stream_egress_ctx_t *ctx);
 
 /*
- * Starts the relay with what is left in ctx->buffer as early data (the buffer
- * is freed).  ctx may be gone when it returns.
+ * The part of ngx_stream_egress_connect() before the task runs, for a type
+ * that has no escaper: limits, log, ngx_stream_egress_hold().  NGX_DONE: the
+ * client has gone, ctx is finalized.
+ */
+ngx_int_t ngx_stream_egress_begin(ngx_stream_egress_ctx_t *ctx);
+
+/*
+ * Starts the relay with what is left in ctx->buffer, or from the preread
+ * phase, as early data (the buffer is freed).  ctx may be gone when it returns.
  */
 void ngx_stream_egress_relay(ngx_stream_egress_ctx_t *ctx);
 

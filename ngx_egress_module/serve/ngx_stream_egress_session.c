@@ -18,11 +18,16 @@
 static ngx_egress_escaper_t *ngx_stream_egress_find_escaper(
     ngx_stream_session_t *s, ngx_stream_egress_escaper_t *e);
 static void ngx_stream_egress_wait(ngx_event_t *ev);
+static void ngx_stream_egress_early(ngx_stream_egress_ctx_t *ctx,
+    ngx_str_t *early);
 static ngx_uint_t ngx_stream_egress_client_gone(ngx_connection_t *c);
 static void ngx_stream_egress_connected(ngx_egress_task_t *task);
 static void ngx_stream_egress_finished(ngx_egress_task_t *task);
 static void ngx_stream_egress_relay_handler(ngx_event_t *ev);
 static void ngx_stream_egress_free_buffer(void *data);
+
+
+ngx_stream_egress_identity_pt  ngx_stream_egress_identity;
 
 
 ngx_stream_egress_ctx_t *
@@ -57,6 +62,10 @@ ngx_stream_egress_create(ngx_stream_session_t *s)
     ctx->task->finish = ngx_stream_egress_finished;
     ctx->task->data = ctx;
 
+    if (ngx_stream_egress_identity) {
+        ngx_stream_egress_identity(s, ctx->task);
+    }
+
     ngx_stream_set_ctx(s, ctx, ngx_stream_egress_module);
 
     /* until a type reads: nobody but the core has a say */
@@ -77,20 +86,14 @@ ngx_stream_egress_get_ctx(ngx_stream_session_t *s)
 void
 ngx_stream_egress_connect(ngx_stream_egress_ctx_t *ctx)
 {
-    ngx_connection_t              *c;
     ngx_egress_task_t             *task;
     ngx_stream_session_t          *s;
     ngx_stream_egress_srv_conf_t  *escf;
 
     s = ctx->session;
-    c = s->connection;
     task = ctx->task;
 
     escf = ngx_stream_get_module_srv_conf(s, ngx_stream_egress_module);
-
-    task->idle_timeout = escf->idle_timeout;
-    task->upload_rate = escf->upload_rate;
-    task->download_rate = escf->download_rate;
 
     task->escaper = ngx_stream_egress_find_escaper(s, &escf->escaper);
 
@@ -99,16 +102,39 @@ ngx_stream_egress_connect(ngx_stream_egress_ctx_t *ctx)
         return;
     }
 
+    if (ngx_stream_egress_begin(ctx) == NGX_OK) {
+        ngx_egress_task_run(task);
+    }
+}
+
+
+ngx_int_t
+ngx_stream_egress_begin(ngx_stream_egress_ctx_t *ctx)
+{
+    ngx_connection_t              *c;
+    ngx_egress_task_t             *task;
+    ngx_stream_egress_srv_conf_t  *escf;
+
+    c = ctx->session->connection;
+    task = ctx->task;
+
+    escf = ngx_stream_get_module_srv_conf(ctx->session,
+                                          ngx_stream_egress_module);
+
+    task->idle_timeout = escf->idle_timeout;
+    task->upload_rate = escf->upload_rate;
+    task->download_rate = escf->download_rate;
+
     ngx_stream_egress_log(ctx, ngx_stream_egress_log_created);
 
     ngx_stream_egress_hold(ctx);
 
     if (c->read->ready && ngx_stream_egress_client_gone(c)) {
         ngx_stream_egress_refuse(ctx, NGX_EGRESS_CLIENT_ABORTED);
-        return;
+        return NGX_DONE;
     }
 
-    ngx_egress_task_run(task);
+    return NGX_OK;
 }
 
 
@@ -193,9 +219,9 @@ ngx_stream_egress_wait(ngx_event_t *ev)
 static ngx_uint_t
 ngx_stream_egress_client_gone(ngx_connection_t *c)
 {
-    int                       n;
-    char                      buf[1];
-    ngx_stream_egress_ctx_t  *ctx;
+    int        n;
+    char       buf[1];
+    ngx_str_t  early;
 
     n = recv(c->fd, buf, 1, MSG_PEEK);
 
@@ -203,13 +229,30 @@ ngx_stream_egress_client_gone(ngx_connection_t *c)
         return ngx_socket_errno != NGX_EAGAIN;
     }
 
-    ctx = ngx_stream_egress_get_ctx(c->data);
+    ngx_stream_egress_early(ngx_stream_egress_get_ctx(c->data), &early);
 
-    if (ctx->buffer && ctx->buffer->pos < ctx->buffer->last) {
-        return 0;
+    return n == 0 && early.len == 0;
+}
+
+
+/*
+ * What the client has said for its target: a type that reads has taken over
+ * the bytes of the preread phase, one that does not has left them there.
+ */
+
+static void
+ngx_stream_egress_early(ngx_stream_egress_ctx_t *ctx, ngx_str_t *early)
+{
+    ngx_buf_t  *b;
+
+    b = ctx->buffer ? ctx->buffer : ctx->session->connection->buffer;
+
+    ngx_str_null(early);
+
+    if (b) {
+        early->data = b->pos;
+        early->len = b->last - b->pos;
     }
-
-    return n == 0;
 }
 
 
@@ -236,12 +279,7 @@ ngx_stream_egress_relay(ngx_stream_egress_ctx_t *ctx)
     s = ctx->session;
     c = s->connection;
 
-    ngx_str_null(&early);
-
-    if (ctx->buffer) {
-        early.data = ctx->buffer->pos;
-        early.len = ctx->buffer->last - ctx->buffer->pos;
-    }
+    ngx_stream_egress_early(ctx, &early);
 
     c->read->handler = ngx_stream_egress_relay_handler;
     c->write->handler = ngx_stream_egress_relay_handler;
