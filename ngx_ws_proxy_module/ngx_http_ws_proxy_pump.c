@@ -225,7 +225,8 @@ ngx_http_ws_proxy_run_later(ngx_http_ws_proxy_ctx_t *ctx)
 void
 ngx_http_ws_proxy_run(ngx_http_ws_proxy_ctx_t *ctx)
 {
-    ngx_connection_t  *client, *backend;
+    ngx_connection_t     *client, *backend;
+    ngx_http_upstream_t  *u;
 
     client = ctx->dir[NGX_HTTP_WS_CLIENT].src;
     backend = ctx->dir[NGX_HTTP_WS_BACKEND].src;
@@ -233,6 +234,15 @@ ngx_http_ws_proxy_run(ngx_http_ws_proxy_ctx_t *ctx)
     if (ctx->read_ready) {
         ctx->read_ready = 0;
         backend->read->ready = 1;
+    }
+
+    /* the head of the backend's answer has been copied and sent */
+
+    u = ctx->request->upstream;
+
+    if (u->buffer.start) {
+        (void) ngx_pfree(ctx->request->pool, u->buffer.start);
+        ngx_memzero(&u->buffer, sizeof(ngx_buf_t));
     }
 
     client->log->action = ctx->closing ? "closing websocket"
