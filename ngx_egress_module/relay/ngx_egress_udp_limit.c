@@ -74,8 +74,8 @@ ngx_egress_udp_meter(ngx_egress_udp_meter_t *m, ngx_uint_t max)
             wait = ngx_max(wait, w);
 
         } else {
-            n = m->byte_credit / 1000 / NGX_EGRESS_UDP_TYPICAL + 1;
-            max = ngx_min(max, n);
+            n = m->byte_credit / 1000 / NGX_EGRESS_UDP_TYPICAL;
+            max = ngx_min(max, ngx_max(n, 1));
         }
     }
 

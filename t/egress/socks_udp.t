@@ -15,7 +15,7 @@ use EgressDns DNS => { zone => {
     'a.test' => { A => '127.0.0.1' },
     'six.test' => { AAAA => '::1' },
     'both.test' => { A => '10.1.1.1', AAAA => '::1' },
-    'slow.test' => { A => '127.0.0.1', delay => 300 },
+    'slow.test' => { A => '127.0.0.1', delay => 2000 },
     'private.test' => { A => '10.0.0.1' },
     'drop.test' => { drop => 1 },
 }, addr => '127.0.0.1' };
@@ -34,7 +34,10 @@ use Time::HiRes qw/time sleep/;
 my $ngx = EgressNginx->new(conf => <<'_EOC_');
 
 egress {
-    resolver dns c_ares { server 127.0.0.1:$TEST_NGINX_DNS_PORT; }
+    resolver dns c_ares {
+        server 127.0.0.1:$TEST_NGINX_DNS_PORT;
+        each_timeout 5s;
+    }
 
     escaper direct direct_fixed {
         resolver dns;
@@ -81,7 +84,7 @@ stream {
         listen 127.0.0.1:$TEST_NGINX_SHORT_PORT;
         egress_socks_proxy direct;
         egress_udp_client_initial_timeout 600ms;
-        egress_idle_timeout 900ms;
+        egress_idle_timeout 2s;
     }
 
     server {
@@ -282,7 +285,7 @@ my $start = time;
 $u->send('slow.test', port('ECHO'), "w$_") for 1 .. 10;
 is(ask($u, '127.0.0.1', port('ECHO'), 'now'),
    "127.0.0.1:@{[ port('ECHO') ]} now", 'others do not wait for a slow name');
-cmp_ok(time - $start, '<', 0.28, 'at all');
+cmp_ok(time - $start, '<', 1.8, 'at all');
 is(join(' ', map { ($u->recv(5))[2] // '' } 1 .. 10),
    join(' ', map { "w$_" } 1 .. 10), 'then all go, in order');
 
@@ -318,7 +321,7 @@ nothing($u, 'and answers no more');
 $u = associate();
 my $thief = IO::Socket::IP->new(LocalHost => '127.0.0.77', Type => SOCK_DGRAM,
     PeerHost => '127.0.0.1', PeerPort => $u->{relay}{port});
-$thief->send("\0\0\0${to_sink}x") for 1 .. 200;
+$thief->send("\0\0\0${to_sink}x") for 1 .. 80;
 $u->send_raw("\0\0\1${to_sink}x");
 is(ask($u, '127.0.0.1', port('ECHO'), 'mine'),
    "127.0.0.1:@{[ port('ECHO') ]} mine", 'the client is still served');
@@ -369,21 +372,21 @@ logged();
 
 $u = associate('SHORT');
 $start = time;
-ok($u->{control}->ended(3), 'who sends nothing is closed');
-cmp_ok(abs(time - $start - 0.6), '<', 0.4, 'in time');
+ok($u->{control}->ended(8), 'who sends nothing is closed');
+cmp_ok(time - $start, '>', 0.5, 'in time');
 like(logged(), qr/^-:- - - client_timeout 0 0 200$/, 'logged');
 
 $u = associate('SHORT');
 $u->send_raw("\0\0\1${to_sink}x");
-ok($u->{control}->ended(3), 'what is dropped is no first datagram');
+ok($u->{control}->ended(8), 'what is dropped is no first datagram');
 logged();
 
 $u = associate('SHORT');
 for (1 .. 4) {
     ok(ask($u, '127.0.0.1', port('ECHO'), 'x'), 'a busy association lives');
-    sleep 0.4;
+    sleep 0.7;
 }
-ok($u->{control}->ended(3), 'an idle one ends');
+ok($u->{control}->ended(8), 'an idle one ends');
 like(logged(), qr/ idle_timeout 4 4 200$/, 'logged');
 
 $u = associate();

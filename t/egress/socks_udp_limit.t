@@ -101,7 +101,7 @@ sub takes {
 
     my $time = time - $start;
     cmp_ok($time, '>', $seconds * 0.8, 'it takes its time');
-    cmp_ok($time, '<', $seconds * 1.5 + 0.5, 'but not more');
+    cmp_ok($time, '<', $seconds * 2 + 3, 'but not for ever');
     $u->{control}->close;
 }
 
@@ -130,12 +130,12 @@ takes('bytes up do not limit packets', 'BYTES', 30, 0, $echo->(1));
 
 my $u = associate('UP');
 my $start = time;
-$u->send('127.0.0.1', port('SINK'), 'x', frag => 1) for 1 .. 100;
-$u->send('10.0.0.1', port('SINK'), 'x') for 1 .. 100;
-$u->send_raw('x') for 1 .. 100;
+$u->send('127.0.0.1', port('SINK'), 'x', frag => 1) for 1 .. 40;
+$u->send('10.0.0.1', port('SINK'), 'x') for 1 .. 40;
+$u->send_raw('x') for 1 .. 40;
 $u->send('127.0.0.1', port('ECHO'), 'x');
 is(receive($u, 1), 1, 'a datagram behind many that were dropped');
-cmp_ok(time - $start, '<', 1, 'does not wait for them');
+cmp_ok(time - $start, '<', 5, 'does not wait for them');
 $u->{control}->close;
 
 
