@@ -2,7 +2,8 @@
  * Copyright (C) ngx_egress authors
  *
  * What the files of relay/ share, nobody else includes it.  The pump in
- * ngx_egress_relay.c decides, copy and splice move bytes, limit says when.
+ * ngx_egress_relay.c decides, copy and splice move bytes, limit says when, end
+ * deals with sides that have ended.
  *
  * "src" is the side that is read, "dst" its peer.  Both movers have the same
  * two verbs: one moves what one read gives, the other sends what dst's socket
@@ -17,8 +18,16 @@
 
 
 #define NGX_EGRESS_RELAY_BUFFER   (256 * 1024)  /* default; and of a pipe */
-#define NGX_EGRESS_RELAY_TURN     (1024 * 1024) /* per wake-up and direction */
 #define NGX_EGRESS_RELAY_BULK     (64 * 1024)   /* a read this large is one */
+
+/*
+ * What one direction may move before others have their turn: below a
+ * millisecond of work.  Splicing what a socket has to the end costs half of
+ * what it does in smaller portions.
+ */
+
+#define NGX_EGRESS_RELAY_COPY_TURN     (1024 * 1024)
+#define NGX_EGRESS_RELAY_SPLICE_TURN   (4 * 1024 * 1024)
 
 
 /* Bytes that a socket refused; they follow the structure. */
@@ -59,14 +68,27 @@ ngx_int_t ngx_egress_relay_splice_flush(ngx_egress_relay_side_t *dst);
 ngx_int_t ngx_egress_relay_send(ngx_egress_relay_side_t *dst, u_char *p,
     size_t n);
 
-/* Drops what is kept for dst. */
+/* Drops whatever is kept for dst. */
+void ngx_egress_relay_drop(ngx_egress_relay_side_t *dst);
+
+/* The same, each for its own. */
 void ngx_egress_relay_copy_drop(ngx_egress_relay_side_t *dst);
 void ngx_egress_relay_splice_drop(ngx_egress_relay_side_t *dst);
 
 /* Gives an empty pipe of dst back. */
 void ngx_egress_relay_splice_release(ngx_egress_relay_side_t *dst);
 
-/* dst's socket does not take bytes any more: no more is read for it. */
+/* A read of src said that there is no more. */
+void ngx_egress_relay_eof(ngx_egress_relay_side_t *src);
+
+/* All of src's bytes are sent: tells the peer that src has ended. */
+void ngx_egress_relay_shut(ngx_egress_relay_side_t *src);
+
+/* Looks for a reset of a side that is not being read. */
+void ngx_egress_relay_test_error(ngx_egress_relay_side_t *side);
+
+/* A read of src failed, or dst's socket does not take bytes any more. */
+void ngx_egress_relay_failed(ngx_egress_relay_side_t *src);
 void ngx_egress_relay_broken(ngx_egress_relay_side_t *dst);
 
 /*
