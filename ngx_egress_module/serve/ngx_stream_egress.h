@@ -82,7 +82,6 @@ struct ngx_stream_egress_ctx_s {
     ngx_stream_egress_io_t      *io;        /* of it */
 
     unsigned                     relaying:1;
-    unsigned                     finalized:1;
 };
 
 

@@ -111,6 +111,7 @@ ngx_stream_egress_read_buffer(ngx_stream_egress_ctx_t *ctx)
     if (len) {
         ctx->buffer->last = ngx_cpymem(ctx->buffer->last, preread->pos, len);
         preread->pos = preread->last;
+        s->received += len;
     }
 
     return NGX_OK;

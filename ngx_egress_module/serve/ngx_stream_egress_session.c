@@ -231,7 +231,19 @@ ngx_stream_egress_client_gone(ngx_connection_t *c)
 
     ngx_stream_egress_early(ngx_stream_egress_get_ctx(c->data), &early);
 
-    return n == 0 && early.len == 0;
+    if (early.len) {
+        return 0;
+    }
+
+#if (NGX_STREAM_SSL)
+    /* the handshake may have read what came right behind it */
+
+    if (c->ssl && SSL_has_pending(c->ssl->connection)) {
+        return 0;
+    }
+#endif
+
+    return n == 0;
 }
 
 
@@ -272,6 +284,7 @@ ngx_stream_egress_connected(ngx_egress_task_t *task)
 void
 ngx_stream_egress_relay(ngx_stream_egress_ctx_t *ctx)
 {
+    ngx_buf_t             *b;
     ngx_str_t              early;
     ngx_connection_t      *c;
     ngx_stream_session_t  *s;
@@ -281,20 +294,30 @@ ngx_stream_egress_relay(ngx_stream_egress_ctx_t *ctx)
 
     ngx_stream_egress_early(ctx, &early);
 
+    if (ctx->buffer) {
+        /* the relay counts them again */
+        s->received -= early.len;
+    }
+
     c->read->handler = ngx_stream_egress_relay_handler;
     c->write->handler = ngx_stream_egress_relay_handler;
 
     ctx->relaying = 1;
 
+    /*
+     * What is not sent at once, the relay copies.  The buffer is freed here,
+     * and not with the session, which may be gone when the relay returns.
+     */
+
+    b = ctx->buffer;
+    ctx->buffer = NULL;
+
     if (ngx_egress_task_relay_start(ctx->task, &early) != NGX_OK) {
         ngx_egress_task_finish(ctx->task, NGX_EGRESS_INTERNAL);
-        return;
     }
 
-    /* what is not sent yet, the relay has copied */
-
-    if (!ctx->finalized) {
-        ngx_stream_egress_free_buffer(ctx);
+    if (b) {
+        ngx_free(b);
     }
 }
 
@@ -346,8 +369,6 @@ ngx_stream_egress_finalize(ngx_stream_egress_ctx_t *ctx)
 
     s = ctx->session;
     task = ctx->task;
-
-    ctx->finalized = 1;
 
     ngx_stream_egress_log_stop(ctx);
 
