@@ -15,6 +15,7 @@
 #   PREFIX=/usr/local/nginx         for make install
 #   CONF=quickstart                 the example in conf.d that make run runs
 #   TESTS=t                         what make test runs
+#   AGAIN=                          1: run what failed once more, alone
 #   FUZZ_TIME=30                    seconds for each fuzzer
 
 BUILD ?= build
@@ -162,9 +163,10 @@ PROVE = PERL5LIB=$(CURDIR)/t/lib:$$(tools/test-nginx $(NGX_EGRESS_CACHE)) \
     TEST_NGINX_RANDOMIZE=1 \
     ASAN_OPTIONS=detect_leaks=0,log_path=$(B)/sanitizer \
     UBSAN_OPTIONS=print_stacktrace=1,log_path=$(B)/sanitizer \
-    prove -j$(PROVE_JOBS) --exec 'perl -MEgressGuard' $(PROVE_OPT)
+    tools/prove $(B) -j$(PROVE_JOBS) --exec 'perl -MEgressGuard' $(PROVE_OPT)
 
 PROVE_JOBS ?= $(shell nproc)
+export AGAIN
 
 test: build unit ## build and run every test, or TESTS="t/egress/x.t ..."
 	@tools/packages test
