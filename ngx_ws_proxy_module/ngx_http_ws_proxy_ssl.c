@@ -13,6 +13,10 @@
 #if (NGX_HTTP_SSL)
 
 static ngx_int_t ngx_http_ws_proxy_ssl_own(ngx_http_ws_proxy_loc_conf_t *conf);
+static char *ngx_http_ws_proxy_ssl_passwords(ngx_conf_t *cf,
+    ngx_http_ws_proxy_loc_conf_t *conf);
+static ngx_uint_t ngx_http_ws_proxy_ssl_dynamic(
+    ngx_http_ws_proxy_loc_conf_t *conf);
 static char *ngx_http_ws_proxy_ssl_context(ngx_conf_t *cf,
     ngx_http_ws_proxy_loc_conf_t *conf);
 static char *ngx_http_ws_proxy_ssl_certificate(ngx_conf_t *cf,
@@ -83,6 +87,10 @@ ngx_http_ws_proxy_merge_ssl(ngx_conf_t *cf, ngx_http_ws_proxy_loc_conf_t *prev,
         return NGX_CONF_OK;
     }
 
+    if (ngx_http_ws_proxy_ssl_passwords(cf, conf) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
+    }
+
     /* with nothing of its own, a location shares the context of the server */
 
     if (!own && prev->upstream.ssl) {
@@ -118,6 +126,38 @@ ngx_http_ws_proxy_ssl_own(ngx_http_ws_proxy_loc_conf_t *conf)
            || conf->ssl_crl.data != NULL
            || conf->upstream.ssl_session_reuse != NGX_CONF_UNSET
            || conf->ssl_conf_commands != NGX_CONF_UNSET_PTR;
+}
+
+
+/*
+ * A key that is read for each connection, by ngx_http_upstream, needs its
+ * passphrases longer than the configuration is read.
+ */
+
+static char *
+ngx_http_ws_proxy_ssl_passwords(ngx_conf_t *cf,
+    ngx_http_ws_proxy_loc_conf_t *conf)
+{
+    if (!ngx_http_ws_proxy_ssl_dynamic(conf)) {
+        return NGX_CONF_OK;
+    }
+
+    conf->upstream.ssl_passwords =
+                  ngx_ssl_preserve_passwords(cf, conf->upstream.ssl_passwords);
+
+    return conf->upstream.ssl_passwords ? NGX_CONF_OK : NGX_CONF_ERROR;
+}
+
+
+static ngx_uint_t
+ngx_http_ws_proxy_ssl_dynamic(ngx_http_ws_proxy_loc_conf_t *conf)
+{
+    ngx_http_complex_value_t  *cert, *key;
+
+    cert = conf->upstream.ssl_certificate;
+    key = conf->upstream.ssl_certificate_key;
+
+    return cert && key && cert->value.len && (cert->lengths || key->lengths);
 }
 
 
@@ -184,14 +224,8 @@ ngx_http_ws_proxy_ssl_certificate(ngx_conf_t *cf,
         return NGX_CONF_ERROR;
     }
 
-    if (cert->lengths || key->lengths) {
-
-        /* read for each connection, by ngx_http_upstream */
-
-        conf->upstream.ssl_passwords =
-                  ngx_ssl_preserve_passwords(cf, conf->upstream.ssl_passwords);
-
-        return conf->upstream.ssl_passwords ? NGX_CONF_OK : NGX_CONF_ERROR;
+    if (ngx_http_ws_proxy_ssl_dynamic(conf)) {
+        return NGX_CONF_OK;
     }
 
     if (ngx_ssl_certificate(cf, conf->upstream.ssl, &cert->value, &key->value,
