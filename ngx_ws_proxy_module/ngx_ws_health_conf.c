@@ -459,7 +459,12 @@ ngx_ws_health_add_line(ngx_conf_t *cf, ngx_ws_health_check_t *check,
         return NGX_CONF_ERROR;
     }
 
-    p = ngx_cpymem(data, check->headers.data, check->headers.len);
+    p = data;
+
+    if (check->headers.len) {
+        p = ngx_cpymem(p, check->headers.data, check->headers.len);
+    }
+
     p = ngx_cpymem(p, line->data, line->len);
     *p++ = CR;
     *p++ = LF;

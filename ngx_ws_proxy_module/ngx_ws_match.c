@@ -191,6 +191,13 @@ ngx_ws_match_set_header(ngx_conf_t *cf, ngx_ws_match_t *match)
         return NGX_CONF_ERROR;
     }
 
+    if (rule->name.data[0] == '!') {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" cannot be compared, put \"!\" before "
+                           "the operator", &rule->name);
+        return NGX_CONF_ERROR;
+    }
+
     rule->value = value[3];
     op = value[2].data;
 

@@ -186,6 +186,9 @@ my @errors = (
 ['a header condition of two words', match('header X =;'),
  'invalid number of arguments in "header" in %%:3'],
 
+['a header that must not be there and its value', match('header !X = y;'),
+ '"!X" cannot be compared, put "!" before the operator in %%:3'],
+
 ['an operator that does not exist', match('header X == y;'),
  'invalid match operator "==" in %%:3'],
 
