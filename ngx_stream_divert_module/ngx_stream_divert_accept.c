@@ -9,6 +9,7 @@
 
 
 #include "ngx_stream_divert.h"
+#include "../ngx_egress_module/proto/ngx_egress_text.h"
 
 
 #define NGX_STREAM_DIVERT_BUFFER  512      /* most headers are shorter */
@@ -474,7 +475,8 @@ static ngx_int_t
 ngx_stream_divert_accept_target(ngx_connection_t *c,
     ngx_stream_divert_ctx_t *ctx, ngx_str_t *text)
 {
-    u_char             *p, *buf;
+    u_char             *p, *buf, printable[NGX_EGRESS_TEXT_LEN];
+    ngx_str_t           target;
     ngx_egress_addr_t   addr;
 
     buf = ngx_pnalloc(c->pool, ngx_max(text->len, NGX_EGRESS_IP_LEN)
@@ -487,8 +489,10 @@ ngx_stream_divert_accept_target(ngx_connection_t *c,
                               NGX_EGRESS_PORT_REQUIRED)
         != NGX_OK)
     {
+        ngx_egress_text(&target, printable, text);
+
         ngx_log_error(NGX_LOG_INFO, c->log, 0,
-                      "invalid PROXY header: target \"%V\": %s", text,
+                      "invalid PROXY header: target \"%V\": %s", &target,
                       ngx_egress_addr_strerror(addr.error));
         return NGX_STREAM_BAD_REQUEST;
     }

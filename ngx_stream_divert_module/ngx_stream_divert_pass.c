@@ -10,6 +10,7 @@
 
 
 #include "ngx_stream_divert.h"
+#include "../ngx_egress_module/proto/ngx_egress_text.h"
 
 
 #define NGX_STREAM_DIVERT_POOL  512
@@ -135,7 +136,7 @@ ngx_stream_divert_pass_create(ngx_stream_egress_ctx_t *ctx)
 static ngx_uint_t
 ngx_stream_divert_pass_target(ngx_stream_divert_pass_t *dp)
 {
-    u_char             *buf;
+    u_char             *buf, printable[NGX_EGRESS_TEXT_LEN];
     ngx_str_t           text;
     ngx_connection_t   *c;
     ngx_egress_task_t  *task;
@@ -158,6 +159,8 @@ ngx_stream_divert_pass_target(ngx_stream_divert_pass_t *dp)
                               NGX_EGRESS_PORT_REQUIRED)
         != NGX_OK)
     {
+        ngx_egress_text(&text, printable, &text);
+
         ngx_log_error(NGX_LOG_INFO, c->log, 0,
                       "\"divert_target\" gave invalid \"%V\": %s", &text,
                       ngx_egress_addr_strerror(task->target.error));

@@ -8,6 +8,7 @@
 
 
 #include "ngx_egress_tls.h"
+#include "../proto/ngx_egress_text.h"
 
 
 #if (NGX_SSL)
@@ -112,7 +113,8 @@ ngx_egress_tls_inner(ngx_egress_tls_t *tls, ngx_connection_t *c)
 static ngx_int_t
 ngx_egress_tls_name(ngx_egress_tls_handshake_t *hs, ngx_connection_t *c)
 {
-    u_char  *buf;
+    u_char     *buf, text[NGX_EGRESS_TEXT_LEN];
+    ngx_str_t   name;
 
     buf = ngx_pnalloc(c->pool, hs->name.len + 1);
     if (buf == NULL) {
@@ -122,8 +124,10 @@ ngx_egress_tls_name(ngx_egress_tls_handshake_t *hs, ngx_connection_t *c)
     if (ngx_egress_addr_host(&hs->addr, buf, hs->name.data, hs->name.len)
         != NGX_OK)
     {
+        ngx_egress_text(&name, text, &hs->name);
+
         ngx_log_error(NGX_LOG_INFO, c->log, 0, "invalid tls name \"%V\": %s",
-                      &hs->name, ngx_egress_addr_strerror(hs->addr.error));
+                      &name, ngx_egress_addr_strerror(hs->addr.error));
 
         hs->reason = NGX_EGRESS_BAD_TARGET;
         return NGX_ERROR;

@@ -8,6 +8,7 @@
 
 
 #include "ngx_http_egress.h"
+#include "../proto/ngx_egress_text.h"
 
 
 static ngx_uint_t ngx_http_egress_target(ngx_http_request_t *r,
@@ -94,6 +95,7 @@ ngx_egress_escaper_t *
 ngx_http_egress_find_escaper(ngx_http_request_t *r,
     ngx_http_egress_escaper_t *e)
 {
+    u_char                 text[NGX_EGRESS_TEXT_LEN];
     ngx_str_t              name;
     ngx_egress_escaper_t  *escaper;
 
@@ -108,6 +110,8 @@ ngx_http_egress_find_escaper(ngx_http_request_t *r,
     escaper = ngx_egress_escaper_find((ngx_cycle_t *) ngx_cycle, &name);
 
     if (escaper == NULL) {
+        ngx_egress_text(&name, text, &name);
+
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                       "unknown escaper \"%V\"", &name);
     }

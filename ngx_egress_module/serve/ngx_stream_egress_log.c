@@ -9,6 +9,7 @@
 
 
 #include "ngx_stream_egress_log.h"
+#include "../proto/ngx_egress_text.h"
 
 
 typedef struct {
@@ -31,6 +32,8 @@ static void ngx_stream_egress_log_write(ngx_stream_session_t *s,
 static ngx_stream_egress_log_ctx_t *ngx_stream_egress_log_ctx(
     ngx_stream_egress_ctx_t *ctx);
 static void ngx_stream_egress_log_handler(ngx_event_t *ev);
+static void ngx_stream_egress_log_text(ngx_stream_egress_log_conf_t *lscf,
+    ngx_connection_t *c, ngx_str_t *text);
 static void ngx_stream_egress_log_line(ngx_stream_egress_log_conf_t *lscf,
     ngx_log_t *log, ngx_str_t *line);
 static void ngx_stream_egress_log_file(ngx_open_file_t *file, ngx_log_t *log,
@@ -180,7 +183,7 @@ ngx_stream_egress_log_write(ngx_stream_session_t *s,
         c->pool = pool;
 
         if (ngx_stream_complex_value(s, lscf->format, &line) == NGX_OK) {
-            ngx_stream_egress_log_line(lscf, c->log, &line);
+            ngx_stream_egress_log_text(lscf, c, &line);
         }
 
         c->pool = saved;
@@ -189,6 +192,25 @@ ngx_stream_egress_log_write(ngx_stream_session_t *s,
     }
 
     ngx_destroy_pool(pool);
+}
+
+
+/* A name that a client has sent may hold anything, a line feed too. */
+
+static void
+ngx_stream_egress_log_text(ngx_stream_egress_log_conf_t *lscf,
+    ngx_connection_t *c, ngx_str_t *text)
+{
+    ngx_str_t  line;
+
+    line.data = ngx_pnalloc(c->pool, 4 * text->len);
+    if (line.data == NULL) {
+        return;
+    }
+
+    line.len = ngx_egress_text_line(line.data, text) - line.data;
+
+    ngx_stream_egress_log_line(lscf, c->log, &line);
 }
 
 

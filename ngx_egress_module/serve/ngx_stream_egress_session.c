@@ -9,6 +9,7 @@
 
 #include "ngx_stream_egress.h"
 #include "ngx_stream_egress_log.h"
+#include "../proto/ngx_egress_text.h"
 #include "../relay/ngx_egress_relay.h"
 
 
@@ -142,6 +143,7 @@ static ngx_egress_escaper_t *
 ngx_stream_egress_find_escaper(ngx_stream_session_t *s,
     ngx_stream_egress_escaper_t *e)
 {
+    u_char                 text[NGX_EGRESS_TEXT_LEN];
     ngx_str_t              name;
     ngx_egress_escaper_t  *escaper;
 
@@ -156,6 +158,8 @@ ngx_stream_egress_find_escaper(ngx_stream_session_t *s,
     escaper = ngx_egress_escaper_find((ngx_cycle_t *) ngx_cycle, &name);
 
     if (escaper == NULL) {
+        ngx_egress_text(&name, text, &name);
+
         ngx_log_error(NGX_LOG_ERR, s->connection->log, 0,
                       "unknown escaper \"%V\"", &name);
     }

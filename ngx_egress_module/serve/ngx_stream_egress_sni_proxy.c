@@ -12,6 +12,7 @@
 #include "ngx_stream_egress_sni_hosts.h"
 #include "../proto/ngx_egress_hello.h"
 #include "../proto/ngx_egress_http_head.h"
+#include "../proto/ngx_egress_text.h"
 
 
 #define NGX_STREAM_EGRESS_TLS_HANDSHAKE  0x16
@@ -299,9 +300,9 @@ ngx_stream_egress_sni_named(ngx_stream_egress_ctx_t *ctx)
 static ngx_uint_t
 ngx_stream_egress_sni_target(ngx_stream_egress_ctx_t *ctx)
 {
-    u_char                        *buf;
+    u_char                        *buf, text[NGX_EGRESS_TEXT_LEN];
     in_port_t                      port;
-    ngx_str_t                      host;
+    ngx_str_t                      host, name;
     ngx_connection_t              *c;
     ngx_egress_addr_t             *target;
     ngx_stream_egress_sni_t       *sni;
@@ -332,8 +333,10 @@ ngx_stream_egress_sni_target(ngx_stream_egress_ctx_t *ctx)
                               NGX_EGRESS_PORT_OPTIONAL)
         != NGX_OK)
     {
+        ngx_egress_text(&name, text, &host);
+
         ngx_log_error(NGX_LOG_INFO, c->log, 0,
-                      "client sent invalid server name \"%V\": %s", &host,
+                      "client sent invalid server name \"%V\": %s", &name,
                       ngx_egress_addr_strerror(target->error));
         return NGX_EGRESS_BAD_TARGET;
     }

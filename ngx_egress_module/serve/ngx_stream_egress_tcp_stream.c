@@ -11,6 +11,7 @@
 #include "ngx_stream_egress.h"
 #include "../connect/ngx_egress_pick.h"
 #include "../connect/ngx_egress_tls.h"
+#include "../proto/ngx_egress_text.h"
 #include "../ngx_egress_hosts.h"
 
 
@@ -260,7 +261,7 @@ static ngx_int_t
 ngx_stream_egress_tcp_stream_target(ngx_stream_egress_ctx_t *ctx,
     ngx_stream_complex_value_t *value)
 {
-    u_char                *buf;
+    u_char                *buf, printable[NGX_EGRESS_TEXT_LEN];
     ngx_str_t              text;
     ngx_connection_t      *c;
     ngx_egress_task_t     *task;
@@ -283,6 +284,8 @@ ngx_stream_egress_tcp_stream_target(ngx_stream_egress_ctx_t *ctx,
     {
         return NGX_OK;
     }
+
+    ngx_egress_text(&text, printable, &text);
 
     ngx_log_error(NGX_LOG_ERR, c->log, 0, "invalid target \"%V\": %s", &text,
                   ngx_egress_addr_strerror(task->target.error));
