@@ -126,6 +126,32 @@ intelli_proxy => sub {
          'intelli_proxy: TLS');
 },
 
+divert_receiver => sub {
+    my $c = connect_to(3130, first => EgressProxyHeader::v2('192.0.2.7', 1,
+                '192.0.2.1', 2, [0xe0, origin()]));
+    like($c->request('GET', '/')->{body}, $hello, 'divert_receiver');
+},
+
+divert_sender => sub {
+    my $far = EgressNginx->new(conf => EgressExample::text('divert_receiver'));
+
+    like(tunnelled(connect_to(3128)), $hello, 'divert_sender: CONNECT');
+
+    my $c = connect_to(1080);
+    is($c->socks5('localhost', EgressExample::port(8080))->{reply}, 0,
+       'divert_sender: SOCKS');
+    like($c->request('GET', '/')->{body}, $hello,
+         'divert_sender: a response over SOCKS');
+
+    like(connect_to(10443, tls => $tls)->request('GET', '/')->{body},
+         qr/https$/, 'divert_sender: TLS by server name');
+
+    ok($far->wait_until(sub {
+        $far->file('logs/divert_receiver.log') =~ / mapped localhost:/;
+    }), 'divert_sender: the other end knows target and user');
+    $far->stop;
+},
+
 proxy_protocol => sub {
     like(tunnelled(connect_to(3128, first => $header)), $hello,
          'proxy_protocol: in');
@@ -147,6 +173,7 @@ for my $name (sort keys %examples) {
     my $sink = EgressExample::port(8082);
     $text =~ s/127\.0\.0\.1:\Q$sink\E/127.0.0.1:$ENV{TEST_NGINX_PP_PORT}/;
 
+    $text =~ s/(server_name):(8443)/"$1:" . EgressExample::port($2)/e;
     $text =~ s/\b(tls|http)=(\d+)/"$1=" . EgressExample::port($2)/ge;
 
     # a certificate that signs itself is made by "make run"; here a CA has
@@ -164,7 +191,7 @@ for my $name (sort keys %examples) {
 }
 
 for my $name (EgressExample::names()) {
-    ok($examples{$name} || $name =~ /^(origin|ws_proxy|divert|socks)/,
+    ok($examples{$name} || $name =~ /^(origin|ws_proxy)/,
        "$name is tried");
 }
 

@@ -54,7 +54,8 @@ sub text {
 
     $text =~ s{(?<![\w/.-])cert\.(pem|key)\b}{EgressCert::file("server.$1")}ge;
     $text =~ s{(?<=\s)([\w.-]+\.\w+)(?=[\s;])}
-              {$1 !~ /\.conf$/ && -f "$dir/$1" ? "$dir/$1" : $1}ge;
+              {my $file = $1;
+               $file !~ /\.conf$/ && -f "$dir/$file" ? "$dir/$file" : $file}ge;
 
     return $text;
 }
