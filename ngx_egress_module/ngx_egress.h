@@ -297,6 +297,10 @@ void ngx_egress_task_finish(ngx_egress_task_t *task, ngx_uint_t reason);
 /* The same without finish(); does nothing on a closed task. */
 void ngx_egress_task_close(ngx_egress_task_t *task, ngx_uint_t reason);
 
+/* The limits that count for a connected task, bytes/s; 0: none. */
+void ngx_egress_task_rates(ngx_egress_task_t *task, size_t *upload,
+    size_t *download);
+
 /* Brings bytes_sent and bytes_received of a running relay up to date. */
 void ngx_egress_task_count(ngx_egress_task_t *task);
 

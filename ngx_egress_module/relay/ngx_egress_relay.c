@@ -90,7 +90,7 @@ ngx_egress_relay_start(ngx_egress_relay_t *relay, ngx_str_t *early)
 
     if (early && early->len) {
         client->received += early->len;
-        ngx_egress_relay_limit_used(client, early->len);
+        ngx_egress_limit_used(&client->limit, early->len);
 
         if (ngx_egress_relay_send(upstream, early->data, early->len)
             != NGX_OK)
@@ -119,9 +119,9 @@ ngx_egress_relay_prepare(ngx_egress_relay_t *relay, ngx_uint_t i)
     side->peer = &relay->side[!i];
     side->window = ngx_egress_relay_buffer_size;
 
-    side->delay.handler = ngx_egress_relay_delay_handler;
-    side->delay.data = side;
-    side->delay.log = relay->log;
+    side->limit.delay.handler = ngx_egress_relay_delay_handler;
+    side->limit.delay.data = side;
+    side->limit.delay.log = relay->log;
 
     /* at worst the first send() is refused, and then a write event comes */
 
@@ -341,7 +341,7 @@ ngx_egress_relay_flush(ngx_egress_relay_side_t *dst)
 }
 
 
-/* One read, by splice or copy; NGX_AGAIN: not now, src->delay may be set. */
+/* One read, by splice or copy; NGX_AGAIN: not now, src->limit may be set. */
 
 static ssize_t
 ngx_egress_relay_move(ngx_egress_relay_side_t *src)
@@ -349,7 +349,7 @@ ngx_egress_relay_move(ngx_egress_relay_side_t *src)
     size_t   size;
     ssize_t  n;
 
-    size = ngx_egress_relay_limit(src, NGX_EGRESS_RELAY_COPY_TURN);
+    size = ngx_egress_limit(&src->limit, NGX_EGRESS_RELAY_COPY_TURN);
 
     if (size == 0) {
         return NGX_AGAIN;
@@ -374,7 +374,7 @@ ngx_egress_relay_move(ngx_egress_relay_side_t *src)
 
     if (n > 0) {
         src->relay->active = ngx_current_msec;
-        ngx_egress_relay_limit_used(src, n);
+        ngx_egress_limit_used(&src->limit, n);
     }
 
     return n;
@@ -464,8 +464,8 @@ ngx_egress_relay_close(ngx_egress_relay_t *relay)
     for (i = 0; i < 2; i++) {
         side = &relay->side[i];
 
-        if (side->delay.timer_set) {
-            ngx_del_timer(&side->delay);
+        if (side->limit.delay.timer_set) {
+            ngx_del_timer(&side->limit.delay);
         }
 
         if (side->connection->read->posted) {

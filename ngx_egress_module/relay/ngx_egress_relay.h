@@ -19,6 +19,7 @@
 
 
 #include "../ngx_egress.h"
+#include "ngx_egress_limit.h"
 
 
 typedef struct ngx_egress_relay_side_s     ngx_egress_relay_side_t;
@@ -36,8 +37,8 @@ typedef void (*ngx_egress_relay_pt)(ngx_egress_relay_t *relay,
 
 struct ngx_egress_relay_side_s {
     ngx_connection_t            *connection;  /* in */
-    size_t                       rate;        /* in: bytes/s read from here;
-                                                 0: any */
+    ngx_egress_limit_t           limit;       /* in: its rate, read from
+                                                 here */
 
     off_t                        received;    /* out: from this side's socket,
                                                  early bytes included */
@@ -51,9 +52,6 @@ struct ngx_egress_relay_side_s {
     ngx_egress_relay_pipe_t     *pipe;        /* NULL: none taken */
 
     size_t                       window;      /* how much to read at once */
-    ngx_event_t                  delay;       /* speed limit: read on later */
-    int64_t                      credit;      /* of it, bytes * 1000 */
-    ngx_msec_t                   credit_at;
     unsigned                     bulk:2;      /* large reads in a row */
 
     unsigned                     eof:1;       /* no more from this side */

@@ -74,7 +74,7 @@ ngx_egress_relay_test_error(ngx_egress_relay_side_t *side)
 
     if (!side->connection->read->pending_eof
         || (!side->eof && side->peer->refused == NULL
-            && side->peer->pipe == NULL && !side->delay.timer_set))
+            && side->peer->pipe == NULL && !side->limit.delay.timer_set))
     {
         return;
     }

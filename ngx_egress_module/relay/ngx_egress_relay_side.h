@@ -2,8 +2,8 @@
  * Copyright (C) ngx_egress authors
  *
  * What the files of relay/ share, nobody else includes it.  The pump in
- * ngx_egress_relay.c decides, copy and splice move bytes, limit says when, end
- * deals with sides that have ended.
+ * ngx_egress_relay.c decides, copy and splice move bytes, end deals with sides
+ * that have ended.
  *
  * "src" is the side that is read, "dst" its peer.  Both movers have the same
  * two verbs: one moves what one read gives, the other sends what dst's socket
@@ -90,13 +90,6 @@ void ngx_egress_relay_test_error(ngx_egress_relay_side_t *side);
 /* A read of src failed, or dst's socket does not take bytes any more. */
 void ngx_egress_relay_failed(ngx_egress_relay_side_t *src);
 void ngx_egress_relay_broken(ngx_egress_relay_side_t *dst);
-
-/*
- * How much of "size" may be read from src now; 0: src->delay will run the
- * pump again.  Bytes read are then reported.
- */
-size_t ngx_egress_relay_limit(ngx_egress_relay_side_t *src, size_t size);
-void ngx_egress_relay_limit_used(ngx_egress_relay_side_t *src, size_t n);
 
 ngx_int_t ngx_egress_relay_copy_init(ngx_cycle_t *cycle, size_t size);
 void ngx_egress_relay_copy_exit(void);

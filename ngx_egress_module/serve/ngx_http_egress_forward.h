@@ -12,6 +12,7 @@
  *     ngx_http_egress_forward_response.c   head of the response, 1xx
  *     ngx_http_egress_forward_fields.c     fields of the response
  *     ngx_http_egress_forward_body.c       body of the response, trailers
+ *     ngx_http_egress_forward_limit.c      speed limits
  *
  * The task connects first.  Its connection is then given to the core's
  * ngx_http_upstream, which moves bytes and keeps time; what it sends and how
@@ -27,6 +28,7 @@
 #include "../connect/ngx_egress_tls.h"
 #include "../proto/ngx_egress_chunked.h"
 #include "../proto/ngx_egress_field.h"
+#include "../relay/ngx_egress_limit.h"
 
 
 /* of a response: all fields, all interim responses, all trailers */
@@ -51,6 +53,16 @@ typedef struct {
     ngx_flag_t                 steal_forwarded;
     ngx_flag_t                 custom_host;
 } ngx_http_egress_forward_conf_t;
+
+
+/* In place of the functions of the connection to the origin. */
+typedef struct {
+    ngx_egress_limit_t         upload;
+    ngx_egress_limit_t         download;
+    ngx_recv_pt                recv;
+    ngx_send_pt                send;
+    ngx_send_chain_pt          send_chain;
+} ngx_http_egress_limits_t;
 
 
 /* A body of chunks and its trailers, on the way to the client. */
@@ -83,6 +95,7 @@ typedef struct {
     ngx_str_t                         names[2];   /* of the first, the retry */
     ngx_uint_t                        attempts;
     ngx_connection_t                 *dead;       /* a failed one, for get() */
+    ngx_http_egress_limits_t         *limits;     /* NULL: none */
     ngx_event_t                       event;      /* goes on after a failure */
     ngx_egress_reason_e               reason;     /* of a failure */
 
@@ -126,6 +139,15 @@ void ngx_http_egress_forward_swap(ngx_http_egress_forward_t *fwd);
 
 /* What is left when the core has finished with the upstream. */
 void ngx_http_egress_forward_drop(ngx_http_egress_forward_t *fwd);
+
+/*
+ * forward_limit.c: slows the connection down, if it has to be; and before it
+ * is given back or closed
+ */
+ngx_int_t ngx_http_egress_forward_limit(ngx_http_egress_forward_t *fwd,
+    ngx_connection_t *c);
+void ngx_http_egress_forward_unlimit(ngx_http_egress_forward_t *fwd,
+    ngx_connection_t *c);
 
 /* forward_request.c: 0, or a reason to refuse */
 ngx_uint_t ngx_http_egress_forward_check(ngx_http_egress_forward_t *fwd);

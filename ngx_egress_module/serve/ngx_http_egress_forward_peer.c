@@ -103,6 +103,10 @@ ngx_http_egress_forward_get_peer(ngx_peer_connection_t *pc, void *data)
     if (fwd->dead == NULL) {
         *name = task->hop->peer;
 
+        if (ngx_http_egress_forward_limit(fwd, task->peer) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
         pc->connection = task->peer;
         task->peer = NULL;
 
@@ -137,6 +141,8 @@ ngx_http_egress_forward_free_peer(ngx_peer_connection_t *pc, void *data,
     }
 
     pc->connection = NULL;
+
+    ngx_http_egress_forward_unlimit(fwd, c);
 
     if (state & NGX_PEER_FAILED) {
         ngx_http_egress_forward_peer_failed(fwd, c);
@@ -327,6 +333,12 @@ ngx_http_egress_forward_swap(ngx_http_egress_forward_t *fwd)
     c = fwd->task->peer;
     fwd->task->peer = NULL;
     fwd->waiting = 0;
+
+    if (ngx_http_egress_forward_limit(fwd, c) != NGX_OK) {
+        ngx_egress_close_connection(c);
+        ngx_http_egress_forward_fail(fwd, NGX_EGRESS_INTERNAL);
+        return;
+    }
 
     fwd->names[fwd->attempts - 1] = fwd->task->hop->peer;
 

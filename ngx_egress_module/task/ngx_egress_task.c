@@ -310,9 +310,8 @@ ngx_egress_task_failed(ngx_egress_task_t *task, ngx_uint_t reason)
 ngx_int_t
 ngx_egress_task_relay_start(ngx_egress_task_t *task, ngx_str_t *early)
 {
-    ngx_egress_relay_t         *relay;
-    ngx_egress_relay_side_t    *client, *upstream;
-    ngx_egress_connect_conf_t  *conf;
+    ngx_egress_relay_t       *relay;
+    ngx_egress_relay_side_t  *client, *upstream;
 
     relay = ngx_pcalloc(task->pool, sizeof(ngx_egress_relay_t));
     if (relay == NULL) {
@@ -322,14 +321,10 @@ ngx_egress_task_relay_start(ngx_egress_task_t *task, ngx_str_t *early)
     client = &relay->side[NGX_EGRESS_RELAY_CLIENT];
     upstream = &relay->side[NGX_EGRESS_RELAY_UPSTREAM];
 
-    conf = task->hop->conf;
-
     client->connection = task->client;
-    client->rate = ngx_egress_task_rate(task->upload_rate, conf->upload_rate);
-
     upstream->connection = task->peer;
-    upstream->rate = ngx_egress_task_rate(task->download_rate,
-                                          conf->download_rate);
+
+    ngx_egress_task_rates(task, &client->limit.rate, &upstream->limit.rate);
 
     relay->pool = task->pool;
     relay->log = task->log;
@@ -507,6 +502,20 @@ static void
 ngx_egress_task_cleanup(void *data)
 {
     ngx_egress_task_close(data, NGX_EGRESS_CLIENT_ABORTED);
+}
+
+
+void
+ngx_egress_task_rates(ngx_egress_task_t *task, size_t *upload,
+    size_t *download)
+{
+    ngx_egress_connect_conf_t  *conf;
+
+    conf = task->hop->conf;
+
+    *upload = ngx_egress_task_rate(task->upload_rate, conf->upload_rate);
+    *download = ngx_egress_task_rate(task->download_rate,
+                                     conf->download_rate);
 }
 
 
