@@ -150,7 +150,8 @@ ngx_stream_egress_log(ngx_stream_egress_ctx_t *ctx,
 
 /*
  * A session may live for days and be logged every minute: what its variables
- * allocate goes with the line, and so do the values that point to it.
+ * allocate goes with the line, and so do the values, and the captures of regular
+ * expressions, that point to it.
  */
 
 static void
@@ -161,6 +162,11 @@ ngx_stream_egress_log_write(ngx_stream_session_t *s,
     ngx_str_t                     line;
     ngx_pool_t                   *pool, *saved;
     ngx_connection_t             *c;
+#if (NGX_PCRE)
+    int                          *captures;
+    u_char                       *data;
+    ngx_uint_t                    ncaptures;
+#endif
     ngx_stream_variable_value_t  *values;
     ngx_stream_core_main_conf_t  *cmcf;
 
@@ -182,11 +188,26 @@ ngx_stream_egress_log_write(ngx_stream_session_t *s,
         saved = c->pool;
         c->pool = pool;
 
+#if (NGX_PCRE)
+        captures = s->captures;
+        data = s->captures_data;
+        ncaptures = s->ncaptures;
+
+        s->captures = NULL;
+        s->ncaptures = 0;
+#endif
+
         if (ngx_stream_complex_value(s, lscf->format, &line) == NGX_OK) {
             ngx_stream_egress_log_text(lscf, c, &line);
         }
 
         c->pool = saved;
+
+#if (NGX_PCRE)
+        s->captures = captures;
+        s->captures_data = data;
+        s->ncaptures = ncaptures;
+#endif
 
         ngx_memcpy(s->variables, values, size);
     }
