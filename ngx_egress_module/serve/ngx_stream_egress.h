@@ -178,6 +178,27 @@ void ngx_stream_egress_send(ngx_stream_egress_ctx_t *ctx, u_char *p,
     size_t len, ngx_msec_t timeout, ngx_stream_egress_pt done);
 
 
+/* One server of one listening address, whatever handler it has. */
+typedef struct {
+    ngx_stream_conf_ctx_t       *ctx;       /* of the server */
+    struct sockaddr             *sockaddr;
+    socklen_t                    socklen;
+    ngx_str_t                   *text;
+    unsigned                     ssl:1;
+    unsigned                     udp:1;
+    unsigned                     first:1;   /* it is the default server */
+} ngx_stream_egress_listen_t;
+
+typedef ngx_int_t (*ngx_stream_egress_listen_pt)(ngx_conf_t *cf,
+    ngx_stream_egress_listen_t *ls, void *data);
+
+/*
+ * Configuration time, from postconfiguration on: calls handler() for all of
+ * stream { } until one is not NGX_OK, which then is NGX_ERROR.
+ */
+ngx_int_t ngx_stream_egress_each_listen(ngx_conf_t *cf,
+    ngx_stream_egress_listen_pt handler, void *data);
+
 /* Configuration time. */
 ngx_int_t ngx_stream_egress_open_check(ngx_conf_t *cf);
 ngx_int_t ngx_stream_egress_add_variables(ngx_conf_t *cf);

@@ -37,6 +37,14 @@ typedef struct {
 } ngx_stream_egress_intelli_t;
 
 
+/* a search for the server of stream { } that gets what goes to an address */
+typedef struct {
+    ngx_addr_t          *addr;
+    ngx_uint_t           found;             /* 2: at this very address */
+    ngx_uint_t           intelli;           /* and it would pass it on */
+} ngx_stream_egress_intelli_search_t;
+
+
 static void ngx_stream_egress_intelli_handler(ngx_stream_session_t *s);
 static void ngx_stream_egress_intelli_read(ngx_event_t *rev);
 static ngx_int_t ngx_stream_egress_intelli_wait(ngx_stream_session_t *s);
@@ -50,6 +58,11 @@ static ngx_listening_t *ngx_stream_egress_intelli_find(ngx_cycle_t *cycle,
 static ngx_uint_t ngx_stream_egress_intelli_match(ngx_listening_t *ls,
     ngx_addr_t *addr);
 
+static ngx_int_t ngx_stream_egress_intelli_postconfiguration(ngx_conf_t *cf);
+static ngx_int_t ngx_stream_egress_intelli_no_loop(ngx_conf_t *cf,
+    ngx_stream_egress_listen_t *ls, void *data);
+static ngx_int_t ngx_stream_egress_intelli_search(ngx_conf_t *cf,
+    ngx_stream_egress_listen_t *ls, void *data);
 static void *ngx_stream_egress_intelli_create_conf(ngx_conf_t *cf);
 static char *ngx_stream_egress_intelli_merge_conf(ngx_conf_t *cf,
     void *parent, void *child);
@@ -89,7 +102,7 @@ static ngx_command_t  ngx_stream_egress_intelli_commands[] = {
 
 static ngx_stream_module_t  ngx_stream_egress_intelli_module_ctx = {
     NULL,                                  /* preconfiguration */
-    NULL,                                  /* postconfiguration */
+    ngx_stream_egress_intelli_postconfiguration, /* postconfiguration */
 
     NULL,                                  /* create main configuration */
     NULL,                                  /* init main configuration */
@@ -375,6 +388,93 @@ ngx_stream_egress_intelli_match(ngx_listening_t *ls, ngx_addr_t *addr)
     return ngx_cmp_sockaddr(ls->sockaddr, ls->socklen, addr->sockaddr,
                             addr->socklen, 1)
            == NGX_OK;
+}
+
+
+/* A connection must not be handed over to a server that hands it over. */
+
+static ngx_int_t
+ngx_stream_egress_intelli_postconfiguration(ngx_conf_t *cf)
+{
+    return ngx_stream_egress_each_listen(cf,
+                                     ngx_stream_egress_intelli_no_loop, NULL);
+}
+
+
+static ngx_int_t
+ngx_stream_egress_intelli_no_loop(ngx_conf_t *cf,
+    ngx_stream_egress_listen_t *ls, void *data)
+{
+    ngx_uint_t                           k;
+    ngx_stream_egress_intelli_conf_t    *iscf;
+    ngx_stream_egress_intelli_search_t   search;
+
+    iscf = ls->ctx->srv_conf[ngx_stream_egress_intelli_module.ctx_index];
+
+    for (k = 0; k < ngx_stream_egress_intelli_servers; k++) {
+
+        if (iscf->server[k].socklen == 0) {
+            continue;
+        }
+
+        search.addr = &iscf->server[k];
+        search.found = 0;
+        search.intelli = 0;
+
+        (void) ngx_stream_egress_each_listen(cf,
+                                   ngx_stream_egress_intelli_search, &search);
+
+        if (search.intelli) {
+            (void) ngx_egress_conf_error(cf, &iscf->where,
+                                "\"%V%V\" leads to an "
+                                "\"egress_intelli_proxy\" again",
+                                &ngx_stream_egress_intelli_keys[k],
+                                &iscf->server[k].name);
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/* an address of its own goes before the unspecified one */
+
+static ngx_int_t
+ngx_stream_egress_intelli_search(ngx_conf_t *cf,
+    ngx_stream_egress_listen_t *ls, void *data)
+{
+    ngx_stream_egress_intelli_search_t *search = data;
+
+    ngx_uint_t                         found;
+    ngx_addr_t                        *addr;
+    ngx_stream_egress_intelli_conf_t  *iscf;
+
+    addr = search->addr;
+    found = 0;
+
+    if (ngx_cmp_sockaddr(ls->sockaddr, ls->socklen, addr->sockaddr,
+                         addr->socklen, 1)
+        == NGX_OK)
+    {
+        found = 2;
+
+    } else if (ngx_inet_wildcard(ls->sockaddr)
+               && ls->sockaddr->sa_family == addr->sockaddr->sa_family
+               && ngx_inet_get_port(ls->sockaddr)
+                  == ngx_inet_get_port(addr->sockaddr))
+    {
+        found = 1;
+    }
+
+    if (ls->first && !ls->udp && found > search->found) {
+        iscf = ls->ctx->srv_conf[ngx_stream_egress_intelli_module.ctx_index];
+
+        search->found = found;
+        search->intelli = (iscf->where.name.len != 0);
+    }
+
+    return NGX_OK;
 }
 
 

@@ -14,8 +14,7 @@
 
 
 static ngx_int_t ngx_stream_egress_open_addr(ngx_conf_t *cf,
-    ngx_stream_conf_ctx_t *ctx, struct sockaddr *sa, ngx_str_t *text,
-    ngx_uint_t ssl);
+    ngx_stream_egress_listen_t *ls, void *data);
 static ngx_uint_t ngx_stream_egress_guard_access(ngx_conf_t *cf,
     ngx_stream_conf_ctx_t *ctx);
 static ngx_uint_t ngx_stream_egress_guard_certificate(
@@ -25,11 +24,13 @@ static ngx_uint_t ngx_stream_egress_guard_certificate(
 #if (NGX_EGRESS_STREAM_PORTS)
 
 ngx_int_t
-ngx_stream_egress_open_check(ngx_conf_t *cf)
+ngx_stream_egress_each_listen(ngx_conf_t *cf,
+    ngx_stream_egress_listen_pt handler, void *data)
 {
     ngx_uint_t                     p, a, s;
     ngx_stream_conf_port_t        *port;
     ngx_stream_conf_addr_t        *addr;
+    ngx_stream_egress_listen_t     ls;
     ngx_stream_core_srv_conf_t   **cscf;
     ngx_stream_core_main_conf_t   *cmcf;
 
@@ -47,13 +48,17 @@ ngx_stream_egress_open_check(ngx_conf_t *cf)
         for (a = 0; a < port[p].addrs.nelts; a++) {
             cscf = addr[a].servers.elts;
 
+            ls.sockaddr = addr[a].opt.sockaddr;
+            ls.socklen = addr[a].opt.socklen;
+            ls.text = &addr[a].opt.addr_text;
+            ls.ssl = addr[a].opt.ssl;
+            ls.udp = (addr[a].opt.type == SOCK_DGRAM);
+
             for (s = 0; s < addr[a].servers.nelts; s++) {
-                if (ngx_stream_egress_open_addr(cf, cscf[s]->ctx,
-                                                addr[a].opt.sockaddr,
-                                                &addr[a].opt.addr_text,
-                                                addr[a].opt.ssl)
-                    != NGX_OK)
-                {
+                ls.ctx = cscf[s]->ctx;
+                ls.first = (cscf[s] == addr[a].default_server);
+
+                if (handler(cf, &ls, data) != NGX_OK) {
                     return NGX_ERROR;
                 }
             }
@@ -66,21 +71,28 @@ ngx_stream_egress_open_check(ngx_conf_t *cf)
 #else
 
 ngx_int_t
-ngx_stream_egress_open_check(ngx_conf_t *cf)
+ngx_stream_egress_each_listen(ngx_conf_t *cf,
+    ngx_stream_egress_listen_pt handler, void *data)
 {
     ngx_uint_t                    i;
-    ngx_stream_listen_t          *ls;
+    ngx_stream_listen_t          *listen;
+    ngx_stream_egress_listen_t    ls;
     ngx_stream_core_main_conf_t  *cmcf;
 
     cmcf = ngx_stream_conf_get_module_main_conf(cf, ngx_stream_core_module);
 
-    ls = cmcf->listen.elts;
+    listen = cmcf->listen.elts;
 
     for (i = 0; i < cmcf->listen.nelts; i++) {
-        if (ngx_stream_egress_open_addr(cf, ls[i].ctx, ls[i].sockaddr,
-                                        &ls[i].addr_text, ls[i].ssl)
-            != NGX_OK)
-        {
+        ls.ctx = listen[i].ctx;
+        ls.sockaddr = listen[i].sockaddr;
+        ls.socklen = listen[i].socklen;
+        ls.text = &listen[i].addr_text;
+        ls.ssl = listen[i].ssl;
+        ls.udp = (listen[i].type == SOCK_DGRAM);
+        ls.first = 1;
+
+        if (handler(cf, &ls, data) != NGX_OK) {
             return NGX_ERROR;
         }
     }
@@ -91,20 +103,38 @@ ngx_stream_egress_open_check(ngx_conf_t *cf)
 #endif
 
 
+ngx_int_t
+ngx_stream_egress_open_check(ngx_conf_t *cf)
+{
+    return ngx_stream_egress_each_listen(cf, ngx_stream_egress_open_addr,
+                                         NULL);
+}
+
+
 static ngx_int_t
-ngx_stream_egress_open_addr(ngx_conf_t *cf, ngx_stream_conf_ctx_t *ctx,
-    struct sockaddr *sa, ngx_str_t *text, ngx_uint_t ssl)
+ngx_stream_egress_open_addr(ngx_conf_t *cf, ngx_stream_egress_listen_t *ls,
+    void *data)
 {
     ngx_stream_egress_srv_conf_t  *escf;
 
-    escf = ctx->srv_conf[ngx_stream_egress_module.ctx_index];
+    escf = ls->ctx->srv_conf[ngx_stream_egress_module.ctx_index];
 
-    if (escf->where.name.len == 0
-        || escf->mapped
+    if (escf->where.name.len == 0) {
+        return NGX_OK;
+    }
+
+    if (ls->udp) {
+        (void) ngx_egress_conf_error(cf, &escf->where,
+                     "\"%V\" does not serve datagrams: remove \"udp\" from "
+                     "\"listen %V\",", &escf->where.name, ls->text);
+        return NGX_ERROR;
+    }
+
+    if (escf->mapped
         || escf->open_proxy
-        || ngx_egress_open_is_local(sa)
-        || ngx_stream_egress_guard_access(cf, ctx)
-        || ngx_stream_egress_guard_certificate(ctx, ssl))
+        || ngx_egress_open_is_local(ls->sockaddr)
+        || ngx_stream_egress_guard_access(cf, ls->ctx)
+        || ngx_stream_egress_guard_certificate(ls->ctx, ls->ssl))
     {
         return NGX_OK;
     }
@@ -113,7 +143,7 @@ ngx_stream_egress_open_addr(ngx_conf_t *cf, ngx_stream_conf_ctx_t *ctx,
                      "\"%V\" would be open to everybody on %V: listen on a "
                      "loopback address, restrict clients by \"allow\" and "
                      "\"deny\", or say \"egress_open_proxy on\",",
-                     &escf->where.name, text);
+                     &escf->where.name, ls->text);
 
     return NGX_ERROR;
 }

@@ -150,6 +150,21 @@ for my $case (
     ['an open port', 'listen 192.0.2.1:1; '
      . 'egress_intelli_proxy http_server=127.0.0.1:1',
      '"egress_intelli_proxy" would be open to everybody on 192.0.2.1:1'],
+    ['a port that leads to itself', 'listen 127.0.0.1:1; '
+     . 'egress_intelli_proxy http_server=127.0.0.1:1',
+     '"http_server=127.0.0.1:1" leads to an "egress_intelli_proxy" again'],
+    ['a port that leads to itself by all addresses', 'listen 1; deny all; '
+     . 'egress_intelli_proxy socks_server=127.0.0.1:1',
+     '"socks_server=127.0.0.1:1" leads to an "egress_intelli_proxy" again'],
+    ['two ports that lead to each other', 'listen 127.0.0.1:1; '
+     . 'egress_intelli_proxy http_server=127.0.0.1:2; } '
+     . 'server { listen 127.0.0.1:2; '
+     . 'egress_intelli_proxy tls_server=127.0.0.1:1',
+     '"http_server=127.0.0.1:2" leads to an "egress_intelli_proxy" again'],
+    ['a listener of datagrams', 'listen 127.0.0.1:1 udp; '
+     . 'egress_intelli_proxy http_server=127.0.0.1:1',
+     '"egress_intelli_proxy" does not serve datagrams: remove "udp" from '
+     . '"listen 127.0.0.1:1"'],
 ) {
     my ($name, $text, $want) = @$case;
 

@@ -290,6 +290,10 @@ for my $case (
      'invalid port "redirect_port=x"'],
     ['an open SNI proxy', 'listen 192.0.2.1:443; egress_sni_proxy direct',
      '"egress_sni_proxy" would be open to everybody on 192.0.2.1:443'],
+    ['a listener of datagrams',
+     'listen 127.0.0.1:2 udp; egress_tcp_stream direct a.test:1',
+     '"egress_tcp_stream" does not serve datagrams: remove "udp" from '
+     . '"listen 127.0.0.1:2"'],
 ) {
     my ($name, $text, $want) = @$case;
 
