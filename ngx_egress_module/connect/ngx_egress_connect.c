@@ -84,6 +84,7 @@ ngx_egress_hop_create(ngx_egress_task_t *task)
 void
 ngx_egress_connect(ngx_egress_hop_t *hop)
 {
+    ngx_int_t                rc;
     ngx_egress_connector_t  *cn;
 
     cn = ngx_pcalloc(hop->task->pool, sizeof(ngx_egress_connector_t));
@@ -101,11 +102,15 @@ ngx_egress_connect(ngx_egress_hop_t *hop)
 
     ngx_queue_init(&cn->attempts);
 
-    if (hop->conf->redirection
-        && ngx_egress_redirect(hop->conf->redirection, hop->task->pool,
-                               &cn->addr)
-           == NGX_OK)
-    {
+    rc = ngx_egress_redirect(hop->conf->redirection, hop->task->pool,
+                             &cn->addr);
+
+    if (rc == NGX_ERROR) {
+        ngx_egress_connector_done(cn, NGX_EGRESS_INTERNAL);
+        return;
+    }
+
+    if (rc == NGX_OK) {
         ngx_log_debug2(NGX_LOG_DEBUG_CORE, cn->log, 0,
                        "egress redirected \"%V\" to \"%V\"",
                        &hop->addr.host, &cn->addr.host);

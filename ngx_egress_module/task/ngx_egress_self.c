@@ -15,6 +15,12 @@ static ngx_uint_t ngx_egress_self_match(ngx_listening_t *ls,
 static struct sockaddr *ngx_egress_self_unmap(struct sockaddr *sa,
     struct sockaddr_in *sin);
 static ngx_uint_t ngx_egress_self_local(struct sockaddr *sa);
+static ngx_uint_t ngx_egress_self_bind(struct sockaddr *sa, socklen_t socklen);
+static ngx_uint_t ngx_egress_self_bind_says_all(ngx_uint_t family);
+static ngx_uint_t ngx_egress_self_route(struct sockaddr *sa,
+    socklen_t socklen);
+static ngx_socket_t ngx_egress_self_socket(ngx_uint_t family);
+static void ngx_egress_self_close(ngx_socket_t s);
 
 
 ngx_uint_t
@@ -41,7 +47,9 @@ ngx_egress_is_self(struct sockaddr *sa)
 static ngx_uint_t
 ngx_egress_self_match(ngx_listening_t *ls, struct sockaddr *sa)
 {
-    socklen_t  socklen;
+    socklen_t            socklen;
+    struct sockaddr     *own;
+    struct sockaddr_in   sin;
 
     if (sa->sa_family == AF_UNIX) {
         socklen = sizeof(struct sockaddr_un);
@@ -67,8 +75,12 @@ ngx_egress_self_match(ngx_listening_t *ls, struct sockaddr *sa)
         return ngx_egress_self_local(sa);
     }
 
-    return ngx_cmp_sockaddr(ls->sockaddr, ls->socklen, sa, ls->socklen, 1)
-           == NGX_OK;
+    /* "ipv6only=off" and an address that is IPv4 inside */
+
+    own = ngx_egress_self_unmap(ls->sockaddr, &sin);
+    socklen = (own == ls->sockaddr) ? ls->socklen : sizeof(struct sockaddr_in);
+
+    return ngx_cmp_sockaddr(own, socklen, sa, socklen, 1) == NGX_OK;
 }
 
 
@@ -105,10 +117,7 @@ ngx_egress_self_unmap(struct sockaddr *sa, struct sockaddr_in *sin)
 static ngx_uint_t
 ngx_egress_self_local(struct sockaddr *sa)
 {
-    socklen_t       socklen;
-    ngx_uint_t      local;
-    ngx_socket_t    s;
-    ngx_sockaddr_t  addr;
+    socklen_t  socklen;
 
     socklen = sizeof(struct sockaddr_in);
 
@@ -118,23 +127,123 @@ ngx_egress_self_local(struct sockaddr *sa)
     }
 #endif
 
+    if (!ngx_egress_self_bind(sa, socklen)) {
+        return 0;
+    }
+
+    return ngx_egress_self_bind_says_all(sa->sa_family)
+           || ngx_egress_self_route(sa, socklen);
+}
+
+
+static ngx_uint_t
+ngx_egress_self_bind(struct sockaddr *sa, socklen_t socklen)
+{
+    ngx_uint_t      local;
+    ngx_socket_t    s;
+    ngx_sockaddr_t  addr;
+
     ngx_memcpy(&addr, sa, socklen);
     ngx_inet_set_port(&addr.sockaddr, 0);
 
-    s = ngx_socket(sa->sa_family, SOCK_DGRAM, 0);
+    s = ngx_egress_self_socket(sa->sa_family);
 
     if (s == (ngx_socket_t) -1) {
-        ngx_log_error(NGX_LOG_CRIT, ngx_cycle->log, ngx_socket_errno,
-                      ngx_socket_n " failed");
         return 1;                          /* refuse rather than loop */
     }
 
     local = bind(s, &addr.sockaddr, socklen) == 0;
 
+    ngx_egress_self_close(s);
+
+    return local;
+}
+
+
+/* machines that share addresses (VRRP) let sockets be bound to any */
+
+static ngx_uint_t
+ngx_egress_self_bind_says_all(ngx_uint_t family)
+{
+    char      *name;
+    u_char     buf[1];
+    ssize_t    n;
+    ngx_fd_t   fd;
+
+    name = (family == AF_INET) ? "/proc/sys/net/ipv4/ip_nonlocal_bind"
+                               : "/proc/sys/net/ipv6/ip_nonlocal_bind";
+
+    fd = ngx_open_file(name, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
+
+    if (fd == NGX_INVALID_FILE) {
+        return 1;
+    }
+
+    n = ngx_read_fd(fd, buf, 1);
+
+    (void) ngx_close_file(fd);
+
+    return n != 1 || buf[0] == '0';
+}
+
+
+/* what is sent to an address of this machine has it as its source, too */
+
+static ngx_uint_t
+ngx_egress_self_route(struct sockaddr *sa, socklen_t socklen)
+{
+    socklen_t            len;
+    ngx_uint_t           local;
+    ngx_socket_t         s;
+    ngx_sockaddr_t       source;
+    struct sockaddr_in  *sin;
+
+    sin = (struct sockaddr_in *) sa;
+
+    if (sa->sa_family == AF_INET && ntohl(sin->sin_addr.s_addr) >> 24 == 127) {
+        return 1;
+    }
+
+    s = ngx_egress_self_socket(sa->sa_family);
+
+    if (s == (ngx_socket_t) -1) {
+        return 1;
+    }
+
+    len = sizeof(ngx_sockaddr_t);
+
+    local = connect(s, sa, socklen) == 0
+            && getsockname(s, &source.sockaddr, &len) == 0
+            && ngx_cmp_sockaddr(&source.sockaddr, len, sa, socklen, 0)
+               == NGX_OK;
+
+    ngx_egress_self_close(s);
+
+    return local;
+}
+
+
+static ngx_socket_t
+ngx_egress_self_socket(ngx_uint_t family)
+{
+    ngx_socket_t  s;
+
+    s = ngx_socket(family, SOCK_DGRAM, 0);
+
+    if (s == (ngx_socket_t) -1) {
+        ngx_log_error(NGX_LOG_CRIT, ngx_cycle->log, ngx_socket_errno,
+                      ngx_socket_n " failed");
+    }
+
+    return s;
+}
+
+
+static void
+ngx_egress_self_close(ngx_socket_t s)
+{
     if (ngx_close_socket(s) == -1) {
         ngx_log_error(NGX_LOG_ALERT, ngx_cycle->log, ngx_socket_errno,
                       ngx_close_socket_n " failed");
     }
-
-    return local;
 }

@@ -60,8 +60,6 @@ ngx_egress_task_create(ngx_pool_t *pool, ngx_log_t *log,
     task = cln->data;
     ngx_memzero(task, sizeof(ngx_egress_task_t));
 
-    cln->handler = ngx_egress_task_cleanup;
-
     random = ngx_egress_task_random();
 
     if (random == NULL) {
@@ -78,6 +76,8 @@ ngx_egress_task_create(ngx_pool_t *pool, ngx_log_t *log,
     task->log = log;
     task->client = client;
     task->times.start = ngx_current_msec;
+
+    cln->handler = ngx_egress_task_cleanup;
 
     ngx_egress_stat_created(task);
 
