@@ -13,6 +13,7 @@ use lib "$FindBin::Bin/../lib";
 use Test::More;
 
 use EgressNginx;
+use EgressPort qw/OPEN/;
 
 # the first column is put into line 5 of the escaper
 
@@ -137,7 +138,7 @@ _EOC_
 fails(<<'_EOC_', 'a public listener with a target of the client', '"divert_pass" would be open to everybody', 6);
 stream {
     server {
-        listen 0.0.0.0:1; ssl_preread on;
+        listen 0.0.0.0:$TEST_NGINX_OPEN_PORT; ssl_preread on;
         divert_target $ssl_preread_server_name:443;
         divert_pass 1.2.3.4:1;
     }
