@@ -131,6 +131,9 @@ typedef struct {
 void ngx_http_egress_forward_fail(ngx_http_egress_forward_t *fwd,
     ngx_uint_t reason);
 
+/* forward.c: the client is gone while ngx_http_upstream is at work */
+void ngx_http_egress_forward_gone(ngx_http_request_t *r);
+
 /* forward_peer.c */
 extern ngx_http_upstream_srv_conf_t  ngx_http_egress_forward_upstream;
 

@@ -406,7 +406,7 @@ ngx_http_egress_forward_interim_writer(ngx_http_request_t *r)
     c = r->connection;
 
     if (ngx_http_write_filter(r, NULL) == NGX_ERROR) {
-        ngx_http_finalize_request(r, NGX_HTTP_CLIENT_CLOSED_REQUEST);
+        ngx_http_egress_forward_gone(r);
         return;
     }
 
@@ -415,7 +415,7 @@ ngx_http_egress_forward_interim_writer(ngx_http_request_t *r)
     }
 
     if (ngx_handle_write_event(c->write, 0) != NGX_OK) {
-        ngx_http_finalize_request(r, NGX_ERROR);
+        ngx_http_egress_forward_gone(r);
     }
 }
 

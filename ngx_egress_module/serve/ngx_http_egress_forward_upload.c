@@ -105,14 +105,7 @@ ngx_http_egress_forward_read_body(ngx_http_request_t *r)
         c->read->error = 1;
         c->error = 1;
 
-        /*
-         * Its end is that of the upstream, too, which drops a reference while
-         * the core still walks the cleanup handlers of the request.
-         */
-
-        r->main->count++;
-
-        ngx_http_finalize_request(r, NGX_HTTP_CLIENT_CLOSED_REQUEST);
+        ngx_http_egress_forward_gone(r);
         return;
     }
 
