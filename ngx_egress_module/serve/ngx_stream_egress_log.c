@@ -150,8 +150,8 @@ ngx_stream_egress_log(ngx_stream_egress_ctx_t *ctx,
 
 /*
  * A session may live for days and be logged every minute: what its variables
- * allocate goes with the line, and so do the values, and the captures of regular
- * expressions, that point to it.
+ * allocate goes with the line, and so do the values, and the captures of
+ * regular expressions, that point to it.
  */
 
 static void
