@@ -460,8 +460,6 @@ ngx_http_egress_forward_reason(ngx_http_egress_forward_t *fwd, ngx_int_t rc)
 }
 
 
-/* The end of the request, before it is logged. */
-
 /*
  * The upstream ends with the request and drops its reference while the core
  * still walks the cleanup handlers: the request has to outlive that.
@@ -475,6 +473,8 @@ ngx_http_egress_forward_gone(ngx_http_request_t *r)
     ngx_http_finalize_request(r, NGX_HTTP_CLIENT_CLOSED_REQUEST);
 }
 
+
+/* The end of the request, before it is logged. */
 
 static void
 ngx_http_egress_forward_cleanup(void *data)
