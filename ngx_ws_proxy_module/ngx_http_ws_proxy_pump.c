@@ -370,13 +370,19 @@ ngx_http_ws_proxy_wait(ngx_http_ws_proxy_ctx_t *ctx)
         dir = &ctx->dir[i];
         c = dir->src;
 
-        if (dir->bad && !dir->shut && !dir->eof && c->ssl == NULL
+        if (dir->bad && !dir->shut && !dir->eof
             && ctx->dir[1 - i].dst_closed && ctx->dir[1 - i].inject_len == 0)
         {
             /* it has our Close; its end of file is all we still wait for */
 
             dir->shut = 1;
-            (void) ngx_shutdown_socket(c->fd, NGX_WRITE_SHUTDOWN);
+
+#if (NGX_SSL)
+            if (c->ssl == NULL)
+#endif
+            {
+                (void) ngx_shutdown_socket(c->fd, NGX_WRITE_SHUTDOWN);
+            }
         }
 
         flags = (dir->eof || c->read->error) ? NGX_CLOSE_EVENT : 0;

@@ -207,7 +207,11 @@ ngx_http_ws_proxy_replace(ngx_http_request_t *r, ngx_http_ws_proxy_ctx_t *ctx,
         return NGX_ERROR;
     }
 
-    p = ngx_cpymem(uri->data, ctx->url.uri.data, ctx->url.uri.len);
+    p = uri->data;
+
+    if (ctx->url.uri.len) {
+        p = ngx_cpymem(p, ctx->url.uri.data, ctx->url.uri.len);
+    }
 
     if (escape) {
         p = (u_char *) ngx_escape_uri(p, rest.data, rest.len, NGX_ESCAPE_URI);

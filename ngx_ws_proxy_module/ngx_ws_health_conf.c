@@ -154,6 +154,7 @@ ngx_ws_health_set_check(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_memzero(check, sizeof(ngx_ws_health_check_t));
 
     ngx_str_set(&type, "http");
+    ngx_str_set(&check->headers, "");
 
     check->type = ngx_ws_probe_type(&type);
     check->interval = 60000;
