@@ -152,6 +152,7 @@ typedef struct {
     unsigned                    cut:1;        /* dst is inside of a frame */
     unsigned                    bad:1;        /* src broke the framing */
     unsigned                    is_stuck:1;
+    unsigned                    pinging:1;      /* inject is a ping */
     unsigned                    awaits_pong:1;  /* and is idle till then */
     unsigned                    ping_open:1;    /* its pong is swallowed */
     unsigned                    shut:1;       /* src got our FIN */
@@ -183,6 +184,7 @@ typedef struct {
 
     ngx_http_ws_proxy_dir_t     dir[2];
 
+    ngx_msec_t                  moved;    /* when bytes were last sent */
     ngx_event_t                 timer;
     ngx_msec_t                  close_at;     /* if closing */
     unsigned                    closing:1;
@@ -257,7 +259,7 @@ void ngx_http_ws_proxy_run_later(ngx_http_ws_proxy_ctx_t *ctx);
 
 /*
  * _move.c.  Moves the bytes of a direction as far as they go.  NGX_ERROR:
- * nothing can be sent to dst any more, or there is no memory.
+ * there is no memory.
  */
 ngx_int_t ngx_http_ws_proxy_move(ngx_http_ws_proxy_ctx_t *ctx,
     ngx_http_ws_proxy_dir_t *dir);
@@ -284,12 +286,19 @@ ngx_int_t ngx_http_ws_proxy_control(ngx_http_ws_proxy_ctx_t *ctx,
 void ngx_http_ws_proxy_eof(ngx_http_ws_proxy_ctx_t *ctx,
     ngx_http_ws_proxy_dir_t *dir);
 
+/* dst takes nothing more, but may have said why: what it sent still counts */
+void ngx_http_ws_proxy_lost(ngx_http_ws_proxy_ctx_t *ctx,
+    ngx_http_ws_proxy_dir_t *dir);
+
 /* puts the Close that is due behind the last frame of the direction */
 void ngx_http_ws_proxy_inject_close(ngx_http_ws_proxy_ctx_t *ctx,
     ngx_http_ws_proxy_dir_t *dir);
 
 /* sends a ping to dst; its pong must come from the other direction's src */
+/* as soon as it has left, see ngx_http_ws_proxy_pinged() */
 void ngx_http_ws_proxy_send_ping(ngx_http_ws_proxy_ctx_t *ctx,
+    ngx_http_ws_proxy_dir_t *dir);
+void ngx_http_ws_proxy_pinged(ngx_http_ws_proxy_ctx_t *ctx,
     ngx_http_ws_proxy_dir_t *dir);
 void ngx_http_ws_proxy_ping_payload(u_char *p, uint32_t n);
 

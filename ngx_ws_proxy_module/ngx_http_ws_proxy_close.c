@@ -181,6 +181,7 @@ ngx_http_ws_proxy_inject_close(ngx_http_ws_proxy_ctx_t *ctx,
 
     if (dir->inject_sent == 0) {
         dir->inject_len = 0;
+        dir->pinging = 0;
     }
 
     p = dir->inject + dir->inject_len;
@@ -201,17 +202,24 @@ void
 ngx_http_ws_proxy_eof(ngx_http_ws_proxy_ctx_t *ctx,
     ngx_http_ws_proxy_dir_t *dir)
 {
+    ngx_http_ws_proxy_closed(ctx, dir == &ctx->dir[NGX_HTTP_WS_CLIENT]
+                                      ? NGX_HTTP_WS_BY_CLIENT
+                                      : NGX_HTTP_WS_BY_BACKEND,
+                             NGX_WS_CLOSE_ABNORMAL, NULL);
+
     if (!ctx->closing) {
-        ngx_http_ws_proxy_closed(ctx, dir == &ctx->dir[NGX_HTTP_WS_CLIENT]
-                                          ? NGX_HTTP_WS_BY_CLIENT
-                                          : NGX_HTTP_WS_BY_BACKEND,
-                                 NGX_WS_CLOSE_ABNORMAL, NULL);
         return;
     }
 
-    /* its answer to a Close frame did not come: give one in its name */
-
     if (!dir->dst_closed && !dir->cut && !dir->closing) {
+
+        if (ctx->close_code == NGX_WS_CLOSE_ABNORMAL) {
+            dir->cut = 1;
+            return;
+        }
+
+        /* its answer to a Close frame did not come: give one in its name */
+
         ngx_http_ws_proxy_due(dir, ctx->close_code, "");
     }
 
@@ -221,6 +229,26 @@ ngx_http_ws_proxy_eof(ngx_http_ws_proxy_ctx_t *ctx,
         dir->closing = 0;
         dir->cut = 1;
     }
+}
+
+
+void
+ngx_http_ws_proxy_lost(ngx_http_ws_proxy_ctx_t *ctx,
+    ngx_http_ws_proxy_dir_t *dir)
+{
+    dir->cut = 1;
+    dir->closing = 0;
+    dir->pinging = 0;
+    dir->inject_len = 0;
+    dir->inject_sent = 0;
+
+    ngx_http_ws_proxy_discard(dir, dir->pos);
+    ngx_http_ws_proxy_start_closing(ctx);
+
+    /* there is an error or a Close frame to be read */
+
+    dir->dst->read->ready = 1;
+    ngx_http_ws_proxy_run_later(ctx);
 }
 
 
@@ -321,9 +349,6 @@ ngx_http_ws_proxy_send_ping(ngx_http_ws_proxy_ctx_t *ctx,
     from = ngx_http_ws_proxy_other(ctx, dir);
 
     from->ping = (uint32_t) ngx_random();
-    from->pinged = ngx_current_msec;
-    from->ping_open = 1;
-    from->awaits_pong = 1;
 
     ngx_http_ws_proxy_ping_payload(ping, from->ping);
 
@@ -331,6 +356,26 @@ ngx_http_ws_proxy_send_ping(ngx_http_ws_proxy_ctx_t *ctx,
                                 ngx_http_ws_proxy_mask(ctx, dir, mask));
 
     dir->inject_len = last - dir->inject;
+    dir->pinging = 1;
+}
+
+
+/* the time for the pong begins when the ping has left, behind a long frame */
+
+void
+ngx_http_ws_proxy_pinged(ngx_http_ws_proxy_ctx_t *ctx,
+    ngx_http_ws_proxy_dir_t *dir)
+{
+    ngx_http_ws_proxy_dir_t  *from;
+
+    from = ngx_http_ws_proxy_other(ctx, dir);
+
+    dir->pinging = 0;
+    from->pinged = ngx_current_msec;
+    from->ping_open = 1;
+    from->awaits_pong = 1;
+
+    ngx_http_ws_proxy_timer_set(ctx);
 }
 
 

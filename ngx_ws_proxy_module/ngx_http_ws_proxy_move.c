@@ -47,10 +47,6 @@ ngx_http_ws_proxy_move(ngx_http_ws_proxy_ctx_t *ctx,
         watch = ngx_http_ws_proxy_watch(ctx, dir);
         rc = ngx_http_ws_proxy_send(ctx, dir);
 
-        if (rc == NGX_ERROR) {
-            return NGX_ERROR;
-        }
-
         if (watch == NGX_BUSY) {
             ngx_http_ws_proxy_run_later(ctx);
             break;
@@ -259,7 +255,7 @@ ngx_http_ws_proxy_drop(ngx_http_ws_proxy_dir_t *dir, size_t len)
 }
 
 
-/* NGX_AGAIN: dst takes no more for now; NGX_ERROR: it never will */
+/* NGX_AGAIN: dst takes no more for now */
 
 static ngx_int_t
 ngx_http_ws_proxy_send(ngx_http_ws_proxy_ctx_t *ctx,
@@ -290,7 +286,7 @@ ngx_http_ws_proxy_send(ngx_http_ws_proxy_ctx_t *ctx,
             p = dir->pos;
         }
 
-        if (p == last) {
+        if (p == last || dir->cut) {
             dir->is_stuck = 0;
             return NGX_OK;
         }
@@ -302,8 +298,8 @@ ngx_http_ws_proxy_send(ngx_http_ws_proxy_ctx_t *ctx,
         n = c->send(c, p, last - p);
 
         if (n == NGX_ERROR) {
-            c->error = 1;
-            return NGX_ERROR;
+            ngx_http_ws_proxy_lost(ctx, dir);
+            return NGX_OK;
         }
 
         if (n == NGX_AGAIN || n == 0) {
@@ -311,6 +307,7 @@ ngx_http_ws_proxy_send(ngx_http_ws_proxy_ctx_t *ctx,
         }
 
         dir->is_stuck = 0;
+        ctx->moved = ngx_current_msec;
 
         if (!inject) {
             dir->pos += n;
@@ -322,6 +319,10 @@ ngx_http_ws_proxy_send(ngx_http_ws_proxy_ctx_t *ctx,
         if (dir->inject_sent == dir->inject_len) {
             dir->inject_sent = 0;
             dir->inject_len = 0;
+
+            if (dir->pinging) {
+                ngx_http_ws_proxy_pinged(ctx, dir);
+            }
         }
     }
 

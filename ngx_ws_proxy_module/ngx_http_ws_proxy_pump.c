@@ -77,6 +77,7 @@ ngx_http_ws_proxy_open(ngx_http_ws_proxy_ctx_t *ctx)
                                   b->last - b->pos)
         != NGX_OK)
     {
+        ngx_http_ws_proxy_empty(&dir[NGX_HTTP_WS_CLIENT]);
         return NGX_ERROR;
     }
 
@@ -99,6 +100,7 @@ ngx_http_ws_proxy_open(ngx_http_ws_proxy_ctx_t *ctx)
 
     ctx->open = 1;
     ctx->opened = ngx_current_msec;
+    ctx->moved = ngx_current_msec;
 
     ngx_http_ws_proxy_timer_init(ctx);
     ngx_http_ws_proxy_run_later(ctx);

@@ -18,6 +18,7 @@ static ngx_int_t ngx_http_ws_proxy_tick(ngx_http_ws_proxy_ctx_t *ctx);
 static void ngx_http_ws_proxy_ping(ngx_http_ws_proxy_ctx_t *ctx,
     ngx_http_ws_proxy_dir_t *dir);
 static ngx_msec_t ngx_http_ws_proxy_due_in(ngx_http_ws_proxy_ctx_t *ctx);
+static ngx_msec_t ngx_http_ws_proxy_heard(ngx_http_ws_proxy_ctx_t *ctx);
 static ngx_uint_t ngx_http_ws_proxy_past(ngx_msec_t since, ngx_msec_t limit);
 static void ngx_http_ws_proxy_worker_handler(ngx_event_t *ev);
 static ngx_msec_t ngx_http_ws_proxy_exit_delay(void);
@@ -158,8 +159,8 @@ ngx_http_ws_proxy_tick(ngx_http_ws_proxy_ctx_t *ctx)
         }
     }
 
-    if (ngx_http_ws_proxy_past(dir[0].heard, conf->read_timeout)
-        && ngx_http_ws_proxy_past(dir[1].heard, conf->read_timeout))
+    if (ngx_http_ws_proxy_past(ngx_http_ws_proxy_heard(ctx),
+                               conf->read_timeout))
     {
         ngx_log_error(NGX_LOG_INFO, ctx->request->connection->log,
                       NGX_ETIMEDOUT, "websocket is idle, closing");
@@ -198,7 +199,7 @@ static ngx_msec_t
 ngx_http_ws_proxy_due_in(ngx_http_ws_proxy_ctx_t *ctx)
 {
     ngx_uint_t                     i;
-    ngx_msec_t                     at, idle;
+    ngx_msec_t                     at;
     ngx_msec_int_t                 left, next;
     ngx_http_ws_proxy_dir_t       *dir;
     ngx_http_ws_proxy_loc_conf_t  *conf;
@@ -211,10 +212,8 @@ ngx_http_ws_proxy_due_in(ngx_http_ws_proxy_ctx_t *ctx)
     }
 
     dir = ctx->dir;
-    idle = ((ngx_msec_int_t) (dir[0].heard - dir[1].heard) > 0)
-           ? dir[0].heard : dir[1].heard;
-
-    next = (ngx_msec_int_t) (idle + conf->read_timeout - ngx_current_msec);
+    at = ngx_http_ws_proxy_heard(ctx) + conf->read_timeout;
+    next = (ngx_msec_int_t) (at - ngx_current_msec);
 
     for (i = 0; i < 2; i++) {
 
@@ -224,7 +223,9 @@ ngx_http_ws_proxy_due_in(ngx_http_ws_proxy_ctx_t *ctx)
             next = ngx_min(next, left);
         }
 
-        if (conf->ping) {
+        /* a ping that waits for the end of a frame has no time yet */
+
+        if (conf->ping && !dir[1 - i].pinging) {
             at = dir[i].awaits_pong ? dir[i].pinged + conf->pong
                                     : dir[i].heard + conf->ping;
             left = (ngx_msec_int_t) (at - ngx_current_msec);
@@ -233,6 +234,27 @@ ngx_http_ws_proxy_due_in(ngx_http_ws_proxy_ctx_t *ctx)
     }
 
     return next > 0 ? (ngx_msec_t) next : 1;
+}
+
+
+/* the last sign of life of either side: it sent, or took, some bytes */
+
+static ngx_msec_t
+ngx_http_ws_proxy_heard(ngx_http_ws_proxy_ctx_t *ctx)
+{
+    ngx_uint_t  i;
+    ngx_msec_t  last;
+
+    last = ctx->moved;
+
+    for (i = 0; i < 2; i++) {
+
+        if ((ngx_msec_int_t) (ctx->dir[i].heard - last) > 0) {
+            last = ctx->dir[i].heard;
+        }
+    }
+
+    return last;
 }
 
 

@@ -189,6 +189,7 @@ struct ngx_ws_probe_s {
     ngx_ws_response_t           response;
     ngx_uint_t                  step;     /* of the type */
     u_char                      key[24];  /* websocket: Sec-WebSocket-Key */
+    u_char                      text[NGX_WS_HEALTH_REASON];
     unsigned                    judged:1; /* the verdict is out */
 };
 
@@ -251,8 +252,11 @@ ngx_ws_probe_type_t *ngx_ws_probe_type(ngx_str_t *name);
 ngx_ws_probe_t *ngx_ws_probe_create(ngx_ws_health_conf_t *conf,
     ngx_ws_health_target_t *target, ngx_uint_t check);
 void ngx_ws_probe_start(ngx_ws_probe_t *probe);
-/* the verdict; reason NULL: passed.  A pointer to a static string. */
+/* the verdict; reason NULL: passed */
 void ngx_ws_probe_verdict(ngx_ws_probe_t *probe, const char *reason);
+/* ngx_ws_match() with a reason that names the status */
+const char *ngx_ws_probe_match(ngx_ws_probe_t *probe, ngx_uint_t low,
+    ngx_uint_t high);
 /* ends the connection, with "worker is exiting" if there is no verdict */
 void ngx_ws_probe_close(ngx_ws_probe_t *probe);
 /* sends what is in probe->out */

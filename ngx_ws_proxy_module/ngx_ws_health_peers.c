@@ -347,7 +347,7 @@ ngx_ws_health_targets(ngx_ws_health_conf_t *conf)
     ngx_uint_t                     backup;
     ngx_pool_t                    *pool, *old;
     ngx_http_upstream_rr_peer_t   *peer;
-    ngx_http_upstream_rr_peers_t  *first, *peers;
+    ngx_http_upstream_rr_peers_t  *peers;
 
     pool = ngx_create_pool(1024, ngx_cycle->log);
     if (pool == NULL) {
@@ -360,21 +360,20 @@ ngx_ws_health_targets(ngx_ws_health_conf_t *conf)
     rc = ngx_array_init(&conf->targets, pool, 8,
                         sizeof(ngx_ws_health_target_t));
 
-    first = conf->upstream->peer.data;
-    backup = 0;
+    peers = conf->upstream->peer.data;
 
-    ngx_http_upstream_rr_peers_rlock(first);
+    for (backup = 0; peers && rc == NGX_OK; backup = 1) {
 
-    for (peers = first; peers && rc == NGX_OK; peers = peers->next) {
+        ngx_http_upstream_rr_peers_rlock(peers);
 
         for (peer = peers->peer; peer && rc == NGX_OK; peer = peer->next) {
             rc = ngx_ws_health_target(conf, peer, backup);
         }
 
-        backup = 1;
-    }
+        ngx_http_upstream_rr_peers_unlock(peers);
 
-    ngx_http_upstream_rr_peers_unlock(first);
+        peers = peers->next;
+    }
 
     if (old) {
         ngx_destroy_pool(old);

@@ -15,7 +15,7 @@
 
 
 static void ngx_ws_probe_connected(ngx_ws_probe_t *probe);
-static ngx_int_t ngx_ws_probe_test(ngx_connection_t *c);
+static ngx_int_t ngx_ws_probe_test(ngx_ws_probe_t *probe);
 #if (NGX_HTTP_SSL)
 static void ngx_ws_probe_ssl(ngx_ws_probe_t *probe);
 static void ngx_ws_probe_ssl_done(ngx_connection_t *c);
@@ -159,8 +159,8 @@ ngx_ws_probe_start(ngx_ws_probe_t *probe)
 static void
 ngx_ws_probe_connected(ngx_ws_probe_t *probe)
 {
-    if (ngx_ws_probe_test(probe->peer.connection) != NGX_OK) {
-        ngx_ws_probe_verdict(probe, "cannot connect");
+    if (ngx_ws_probe_test(probe) != NGX_OK) {
+        ngx_ws_probe_verdict(probe, (char *) probe->text);
         ngx_ws_probe_close(probe);
         return;
     }
@@ -181,24 +181,35 @@ ngx_ws_probe_connected(ngx_ws_probe_t *probe)
 
 
 static ngx_int_t
-ngx_ws_probe_test(ngx_connection_t *c)
+ngx_ws_probe_test(ngx_ws_probe_t *probe)
 {
-    int        err;
-    socklen_t  len;
+    int         err;
+    u_char     *p, *last;
+    socklen_t   len;
 
     err = 0;
     len = sizeof(int);
 
-    if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, (void *) &err, &len) == -1) {
+    if (getsockopt(probe->peer.connection->fd, SOL_SOCKET, SO_ERROR,
+                   (void *) &err, &len)
+        == -1)
+    {
         err = ngx_socket_errno;
     }
 
-    if (err) {
-        (void) ngx_connection_error(c, err, "connect() failed");
-        return NGX_ERROR;
+    if (err == 0) {
+        return NGX_OK;
     }
 
-    return NGX_OK;
+    last = probe->text + NGX_WS_HEALTH_REASON - 1;
+
+    p = ngx_snprintf(probe->text, last - probe->text,
+                     "cannot connect (%d: ", err);
+    p = ngx_strerror(err, p, last - p - 1);
+    p = ngx_snprintf(p, last - p, ")");
+    *p = '\0';
+
+    return NGX_ERROR;
 }
 
 

@@ -117,7 +117,24 @@ ngx_ws_probe_http_read(ngx_ws_probe_t *probe, ngx_uint_t eof)
 static void
 ngx_ws_probe_http_judge(ngx_ws_probe_t *probe)
 {
-    ngx_ws_probe_verdict(probe, ngx_ws_match(probe->check->match,
-                                             &probe->response, 200, 399));
+    ngx_ws_probe_verdict(probe, ngx_ws_probe_match(probe, 200, 399));
     ngx_ws_probe_close(probe);
+}
+
+
+const char *
+ngx_ws_probe_match(ngx_ws_probe_t *probe, ngx_uint_t low, ngx_uint_t high)
+{
+    const char  *error;
+
+    error = ngx_ws_match(probe->check->match, &probe->response, low, high);
+
+    if (error == NULL || ngx_strcmp(error, "unexpected status") != 0) {
+        return error;
+    }
+
+    (void) ngx_snprintf(probe->text, NGX_WS_HEALTH_REASON, "%s %ui%Z", error,
+                        probe->response.status);
+
+    return (char *) probe->text;
 }

@@ -143,7 +143,7 @@ ngx_ws_probe_ws_judge(ngx_ws_probe_t *probe)
         }
     }
 
-    return ngx_ws_match(probe->check->match, res, 101, 101);
+    return ngx_ws_probe_match(probe, 101, 101);
 }
 
 

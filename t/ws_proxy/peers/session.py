@@ -485,6 +485,47 @@ def _():
     equal(code(client.recv()), 1000)
 
 
+@scenario('a Close of the backend reaches a client that is sending')
+def _():
+    for _ in range(10):
+        client, server = both(PROXY, backend, '/big')
+        stop = threading.Event()
+
+        def pour():
+            try:
+                while not stop.is_set():
+                    client.send(client.frame(BINARY, b'x' * 10000))
+            except OSError:
+                pass
+
+        thread = threading.Thread(target=pour)
+        thread.start()
+        server.recv()
+        server.send(server.frame(CLOSE, struct.pack('!H', 4001)))
+        server.sock.shutdown(socket.SHUT_WR)
+        time.sleep(0.02)
+        server.close()
+        equal(code(client.recv()), 4001)
+        stop.set()
+        client.sock.shutdown(socket.SHUT_RDWR)
+        thread.join()
+        client.close()
+
+
+@scenario('a long frame under way is no reason to miss a pong')
+def _():
+    client, server = both(PROXY, backend, '/ping')
+    frame = server.frame(BINARY, b'x' * 30000)
+    for i in range(0, 30000, 3000):
+        server.send(frame[i:i + 3000])
+        time.sleep(0.15)
+    server.send(frame[30000:])
+    server.buf = b''
+    seen = [client.recv(), client.recv()]
+    equal(seen[0], (BINARY, b'x' * 30000))
+    equal(seen[1][0], PING)
+
+
 @scenario('a slow reader slows the sender and loses nothing')
 def _():
     client, server = both(PROXY, backend, '/big')
