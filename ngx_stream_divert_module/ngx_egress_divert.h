@@ -7,7 +7,7 @@
  *
  *     ngx_egress_divert_header.c        the header, the names of TLVs
  *     ngx_egress_escape_divert_tcp.c    the escaper type
- *     ngx_stream_divert_pass_module.c   directives of the sender of stream
+ *     ngx_stream_divert_module.c        directives of the sender of stream
  *     ngx_stream_divert_pass.c          its sessions: header, TLS, relay
  *     ngx_stream_divert_peer.c          ... and whom they connect to
  *     ngx_stream_divert_accept.c        the receiver

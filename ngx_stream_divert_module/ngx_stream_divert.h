@@ -112,7 +112,7 @@ ngx_stream_divert_ctx_t *ngx_stream_divert_get_ctx(ngx_stream_session_t *s);
 ngx_int_t ngx_stream_divert_add_variables(ngx_conf_t *cf);
 
 
-extern ngx_module_t  ngx_stream_divert_pass_module;
+extern ngx_module_t  ngx_stream_divert_module;
 extern ngx_module_t  ngx_stream_divert_accept_module;
 
 

@@ -116,7 +116,7 @@ ngx_stream_divert_pass_create(ngx_stream_egress_ctx_t *ctx)
     dp->task = task;
     dp->ident = -1;
     dp->conf = ngx_stream_get_module_srv_conf(ctx->session,
-                                              ngx_stream_divert_pass_module);
+                                              ngx_stream_divert_module);
 
     dp->timer.data = dp;
     dp->timer.log = task->log;

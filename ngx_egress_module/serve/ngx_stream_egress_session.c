@@ -135,6 +135,18 @@ ngx_stream_egress_begin(ngx_stream_egress_ctx_t *ctx)
         return NGX_DONE;
     }
 
+    /* as long as nobody has read, nobody is told that the client goes */
+
+    if (!c->read->active
+        && ngx_add_event(c->read, NGX_READ_EVENT,
+                         (ngx_event_flags & NGX_USE_CLEAR_EVENT)
+                         ? NGX_CLEAR_EVENT : NGX_LEVEL_EVENT)
+           != NGX_OK)
+    {
+        ngx_stream_egress_refuse(ctx, NGX_EGRESS_INTERNAL);
+        return NGX_DONE;
+    }
+
     return NGX_OK;
 }
 

@@ -134,7 +134,7 @@ static ngx_command_t  ngx_stream_divert_pass_commands[] = {
 };
 
 
-static ngx_stream_module_t  ngx_stream_divert_pass_module_ctx = {
+static ngx_stream_module_t  ngx_stream_divert_module_ctx = {
     NULL,                                  /* preconfiguration */
     NULL,                                  /* postconfiguration */
 
@@ -146,9 +146,9 @@ static ngx_stream_module_t  ngx_stream_divert_pass_module_ctx = {
 };
 
 
-ngx_module_t  ngx_stream_divert_pass_module = {
+ngx_module_t  ngx_stream_divert_module = {
     NGX_MODULE_V1,
-    &ngx_stream_divert_pass_module_ctx,    /* module context */
+    &ngx_stream_divert_module_ctx,    /* module context */
     ngx_stream_divert_pass_commands,       /* module directives */
     NGX_STREAM_MODULE,                     /* module type */
     NULL,                                  /* init master */
