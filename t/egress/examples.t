@@ -13,6 +13,7 @@ use lib 't/lib';
 use EgressCert;
 use EgressClient;
 use EgressExample;
+use EgressHttp;
 use EgressNginx;
 use EgressProxyHeader;
 use EgressTcp PP => 'pp';
@@ -52,6 +53,17 @@ quickstart => sub {
     like(tunnelled(connect_to(3128)), $hello, 'quickstart: CONNECT');
     like(tunnelled(connect_to(3129, tls => $tls)), $hello,
          'quickstart: CONNECT over TLS');
+},
+
+http_forward => sub {
+    my $c = connect_to(3128);
+    my $r = $c->get('http://' . origin() . '/');
+
+    like($r->{body}, $hello, 'http_forward: http');
+    is(EgressHttp::header($r, 'Via'), '1.1 gate-1', 'http_forward: Via');
+
+    $r = $c->get('https://localhost:' . EgressExample::port(8443) . '/');
+    like($r->{body}, qr/^GET \/ from \S+, https$/, 'http_forward: https');
 },
 
 resolvers => sub {
@@ -181,7 +193,7 @@ for my $name (sort keys %examples) {
 
     my ($server, $ca) = map { EgressCert::file($_) } qw/server.pem ca.pem/;
     $text =~ s/(certificate\s+)\Q$server\E/$1$ca/
-        if $name eq 'tls_offloading';
+        if $name =~ /^(?:tls_offloading|http_forward)$/;
     $text =~ s/(ssl_client_certificate\s+)\Q$server\E/$1$ca/;
 
     my $ngx = EgressNginx->new(conf => $text);
