@@ -10,6 +10,7 @@
 
 #include "ngx_egress_module.h"
 #include "resolve/ngx_egress_resolver.h"
+#include "user/ngx_egress_user_group.h"
 #include "connect/ngx_egress_keepalive.h"
 #include "task/ngx_egress_filter.h"
 #include "relay/ngx_egress_udp.h"
@@ -43,6 +44,13 @@ static ngx_command_t  ngx_egress_block_commands[] = {
     { ngx_string("escaper"),
       NGX_EGRESS_CONF|NGX_CONF_BLOCK|NGX_CONF_TAKE2,
       ngx_egress_escaper_block,
+      0,
+      0,
+      NULL },
+
+    { ngx_string("user_group"),
+      NGX_EGRESS_CONF|NGX_CONF_BLOCK|NGX_CONF_TAKE2,
+      ngx_egress_user_group_block,
       0,
       0,
       NULL },
@@ -155,6 +163,13 @@ ngx_egress_create_conf(ngx_cycle_t *cycle)
         return NULL;
     }
 
+    if (ngx_array_init(&ecf->user_groups, cycle->pool, 2,
+                       sizeof(ngx_egress_user_group_t *))
+        != NGX_OK)
+    {
+        return NULL;
+    }
+
     if (ngx_array_init(&ecf->checks, cycle->pool, 4,
                        sizeof(ngx_egress_check_t))
         != NGX_OK)
@@ -218,6 +233,11 @@ ngx_egress_init_conf(ngx_cycle_t *cycle, void *conf)
     }
 
     rv = ngx_egress_resolvers_init(&cf, &ecf->resolvers);
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    rv = ngx_egress_user_groups_init(&cf, &ecf->user_groups);
     if (rv != NGX_CONF_OK) {
         return rv;
     }

@@ -22,6 +22,7 @@ typedef struct {
 typedef struct {
     ngx_array_t                escapers;   /* of ngx_egress_escaper_t * */
     ngx_array_t                resolvers;  /* of ngx_egress_resolver_t * */
+    ngx_array_t                user_groups;  /* of ngx_egress_user_group_t * */
     ngx_array_t                types;      /* of ngx_egress_escaper_type_t * */
     ngx_array_t                checks;     /* of ngx_egress_check_t */
     ngx_egress_relay_conf_t    relay;

@@ -8,6 +8,7 @@
  *     ngx_http_egress_phase.c     SERVER_REWRITE: proxied requests leave the
  *                                 way of locations, then the content handler
  *     ngx_http_egress_target.c    request and configuration become a task
+ *     ngx_http_egress_user.c      who the client is: 407
  *     ngx_http_egress_connect.c   CONNECT: 200, relay
  *     ngx_http_egress_forward*.c  absolute-form: task, ngx_http_upstream
  *     ngx_http_egress_error.c     a reason becomes an answer
@@ -26,6 +27,7 @@
 #include <ngx_http.h>
 
 #include "../ngx_egress.h"
+#include "../user/ngx_egress_user_group.h"
 
 
 /* An escaper by name, or by variables that give a name. */
@@ -39,6 +41,7 @@ typedef struct {
     ngx_http_egress_escaper_t  proxy;       /* egress_http_proxy */
     ngx_egress_object_t        where;       /* of that directive */
     ngx_flag_t                 open_proxy;
+    ngx_egress_user_group_t   *group;       /* NULL: no users, no questions */
 } ngx_http_egress_srv_conf_t;
 
 
@@ -128,6 +131,14 @@ ngx_int_t ngx_http_egress_error(ngx_http_request_t *r,
 ngx_int_t ngx_http_egress_proxy_status(ngx_http_request_t *r,
     ngx_uint_t reason);
 
+/*
+ * egress_user_group: who sent this request?  1: task->user is set, or there
+ * are no users; 0: the request was or will be refused, *rc is for the content
+ * handler to return.  Looks at nothing but the request itself.
+ */
+ngx_uint_t ngx_http_egress_authenticate(ngx_http_request_t *r,
+    ngx_http_egress_ctx_t *ctx, ngx_int_t *rc);
+
 /* Content handlers, of the phases and for each other. */
 ngx_int_t ngx_http_egress_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_egress_connect(ngx_http_request_t *r,
@@ -136,6 +147,8 @@ ngx_int_t ngx_http_egress_forward(ngx_http_request_t *r,
     ngx_http_egress_ctx_t *ctx);
 
 /* Configuration time. */
+char *ngx_http_egress_user_group(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 void ngx_http_egress_allow_connect(ngx_conf_t *cf);
 ngx_int_t ngx_http_egress_parse_init(ngx_conf_t *cf);
 ngx_int_t ngx_http_egress_phase_init(ngx_conf_t *cf);

@@ -57,6 +57,13 @@ static ngx_command_t  ngx_http_egress_commands[] = {
       offsetof(ngx_http_egress_srv_conf_t, open_proxy),
       NULL },
 
+    { ngx_string("egress_user_group"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_CONF_TAKE1,
+      ngx_http_egress_user_group,
+      NGX_HTTP_SRV_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("egress_error_codes"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_conf_set_enum_slot,
@@ -165,6 +172,7 @@ ngx_http_egress_create_srv_conf(ngx_conf_t *cf)
      */
 
     conf->open_proxy = NGX_CONF_UNSET;
+    conf->group = NGX_CONF_UNSET_PTR;
 
     return conf;
 }
@@ -177,6 +185,7 @@ ngx_http_egress_merge_srv_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_egress_srv_conf_t *conf = child;
 
     ngx_conf_merge_value(conf->open_proxy, prev->open_proxy, 0);
+    ngx_conf_merge_ptr_value(conf->group, prev->group, NULL);
 
     return NGX_CONF_OK;
 }

@@ -28,6 +28,8 @@ static ngx_uint_t ngx_http_egress_guard_auth_request(ngx_conf_t *cf,
     ngx_http_conf_addr_t *addr, ngx_http_core_srv_conf_t *cscf);
 static ngx_uint_t ngx_http_egress_guard_certificate(ngx_conf_t *cf,
     ngx_http_conf_addr_t *addr, ngx_http_core_srv_conf_t *cscf);
+static ngx_uint_t ngx_http_egress_guard_users(ngx_conf_t *cf,
+    ngx_http_conf_addr_t *addr, ngx_http_core_srv_conf_t *cscf);
 static void *ngx_http_egress_foreign_conf(ngx_conf_t *cf, const char *name,
     ngx_http_core_srv_conf_t *cscf);
 
@@ -36,6 +38,7 @@ static ngx_http_egress_guard_pt  ngx_http_egress_guards[] = {
     ngx_http_egress_guard_access,
     ngx_http_egress_guard_auth_request,
     ngx_http_egress_guard_certificate,
+    ngx_http_egress_guard_users,
     NULL
 };
 
@@ -101,8 +104,9 @@ ngx_http_egress_open_addr(ngx_conf_t *cf, ngx_http_conf_addr_t *addr)
             return ngx_egress_conf_error(cf, &escf->where,
                      "\"egress_http_proxy\" would be open to everybody on "
                      "%V: listen on a loopback address, restrict clients "
-                     "by \"allow\" and \"deny\" or \"auth_request\", or say "
-                     "\"egress_open_proxy on\",", &addr->opt.addr_text);
+                     "by \"egress_user_group\", \"allow\" and \"deny\" "
+                     "or \"auth_request\", or say \"egress_open_proxy "
+                     "on\",", &addr->opt.addr_text);
         }
     }
 
@@ -148,6 +152,18 @@ ngx_http_egress_guard_certificate(ngx_conf_t *cf, ngx_http_conf_addr_t *addr,
 #else
     return 0;
 #endif
+}
+
+
+static ngx_uint_t
+ngx_http_egress_guard_users(ngx_conf_t *cf, ngx_http_conf_addr_t *addr,
+    ngx_http_core_srv_conf_t *cscf)
+{
+    ngx_http_egress_srv_conf_t  *escf;
+
+    escf = cscf->ctx->srv_conf[ngx_http_egress_module.ctx_index];
+
+    return escf->group != NULL;
 }
 
 

@@ -121,11 +121,18 @@ ngx_http_egress_check_body_size(ngx_http_request_t *r)
 ngx_int_t
 ngx_http_egress_handler(ngx_http_request_t *r)
 {
+    ngx_int_t               rc;
     ngx_http_egress_ctx_t  *ctx;
 
     ctx = ngx_http_egress_create_ctx(r);
     if (ctx == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    /* who may not ask learns nothing about the target */
+
+    if (!ngx_http_egress_authenticate(r, ctx, &rc)) {
+        return rc;
     }
 
     if (ctx->connect) {

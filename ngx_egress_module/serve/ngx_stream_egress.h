@@ -16,6 +16,7 @@
  *     ngx_stream_egress_read.c       bytes of the client into a reader
  *     ngx_stream_egress_open.c       the check against open proxies
  *     ngx_stream_egress_log.c        egress_task_log
+ *     ngx_stream_egress_user.c       who the client is
  *     ngx_stream_egress_X.c          server type X
  */
 
@@ -28,6 +29,7 @@
 #include <ngx_stream.h>
 
 #include "../ngx_egress.h"
+#include "../user/ngx_egress_user_group.h"
 
 
 typedef struct ngx_stream_egress_ctx_s  ngx_stream_egress_ctx_t;
@@ -60,7 +62,9 @@ typedef struct {
     ngx_uint_t                   mapped;    /* the type's targets come from
                                                the configuration: anybody may
                                                come */
-    ngx_stream_egress_auth_pt    authenticate;  /* NULL: there are no users */
+    ngx_uint_t                   users;     /* the type can ask who comes */
+    ngx_egress_user_group_t     *group;     /* NULL: there are no users */
+    ngx_stream_egress_auth_pt    authenticate;  /* then NULL, too */
     ngx_msec_t                   negotiation_timeout;
     ngx_msec_t                   idle_timeout;
     size_t                       upload_rate;
@@ -199,7 +203,16 @@ typedef ngx_int_t (*ngx_stream_egress_listen_pt)(ngx_conf_t *cf,
 ngx_int_t ngx_stream_egress_each_listen(ngx_conf_t *cf,
     ngx_stream_egress_listen_pt handler, void *data);
 
+/* An ngx_stream_egress_auth_pt that asks escf->group. */
+void ngx_stream_egress_authenticate(ngx_stream_egress_ctx_t *ctx,
+    ngx_str_t *user, ngx_str_t *password, ngx_stream_egress_pt done);
+
+
 /* Configuration time. */
+char *ngx_stream_egress_user_group(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_stream_egress_user_group_merge(ngx_conf_t *cf,
+    ngx_stream_egress_srv_conf_t *prev, ngx_stream_egress_srv_conf_t *conf);
 ngx_int_t ngx_stream_egress_open_check(ngx_conf_t *cf);
 ngx_int_t ngx_stream_egress_add_variables(ngx_conf_t *cf);
 

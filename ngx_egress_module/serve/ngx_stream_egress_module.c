@@ -30,6 +30,13 @@ static ngx_command_t  ngx_stream_egress_commands[] = {
       offsetof(ngx_stream_egress_srv_conf_t, open_proxy),
       NULL },
 
+    { ngx_string("egress_user_group"),
+      NGX_STREAM_MAIN_CONF|NGX_STREAM_SRV_CONF|NGX_CONF_TAKE1,
+      ngx_stream_egress_user_group,
+      NGX_STREAM_SRV_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("egress_negotiation_timeout"),
       NGX_STREAM_MAIN_CONF|NGX_STREAM_SRV_CONF|NGX_CONF_TAKE1,
       ngx_conf_set_msec_slot,
@@ -113,10 +120,12 @@ ngx_stream_egress_create_srv_conf(ngx_conf_t *cf)
      *     conf->escaper = { NULL, NULL };
      *     conf->where = { 0 };
      *     conf->mapped = 0;
+     *     conf->users = 0;
      *     conf->authenticate = NULL;
      */
 
     conf->open_proxy = NGX_CONF_UNSET;
+    conf->group = NGX_CONF_UNSET_PTR;
     conf->negotiation_timeout = NGX_CONF_UNSET_MSEC;
     conf->idle_timeout = NGX_CONF_UNSET_MSEC;
     conf->upload_rate = NGX_CONF_UNSET_SIZE;
@@ -140,7 +149,7 @@ ngx_stream_egress_merge_srv_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_size_value(conf->upload_rate, prev->upload_rate, 0);
     ngx_conf_merge_size_value(conf->download_rate, prev->download_rate, 0);
 
-    return NGX_CONF_OK;
+    return ngx_stream_egress_user_group_merge(cf, prev, conf);
 }
 
 

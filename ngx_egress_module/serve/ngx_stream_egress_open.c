@@ -132,6 +132,7 @@ ngx_stream_egress_open_addr(ngx_conf_t *cf, ngx_stream_egress_listen_t *ls,
 
     if (escf->mapped
         || escf->open_proxy
+        || escf->authenticate
         || ngx_egress_open_is_local(ls->sockaddr)
         || ngx_stream_egress_guard_access(cf, ls->ctx)
         || ngx_stream_egress_guard_certificate(ls->ctx, ls->ssl))
@@ -141,9 +142,10 @@ ngx_stream_egress_open_addr(ngx_conf_t *cf, ngx_stream_egress_listen_t *ls,
 
     (void) ngx_egress_conf_error(cf, &escf->where,
                      "\"%V\" would be open to everybody on %V: listen on a "
-                     "loopback address, restrict clients by \"allow\" and "
+                     "loopback address, restrict clients by %s\"allow\" and "
                      "\"deny\", or say \"egress_open_proxy on\",",
-                     &escf->where.name, ls->text);
+                     &escf->where.name, ls->text,
+                     escf->users ? "\"egress_user_group\", " : "");
 
     return NGX_ERROR;
 }

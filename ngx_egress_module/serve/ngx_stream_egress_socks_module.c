@@ -202,6 +202,12 @@ ngx_stream_egress_socks_merge_conf(ngx_conf_t *cf, void *parent, void *child)
 static char *
 ngx_stream_egress_socks_proxy(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
+    ngx_stream_egress_srv_conf_t  *escf;
+
+    escf = ngx_stream_conf_get_module_srv_conf(cf, ngx_stream_egress_module);
+
+    escf->users = 1;
+
     return ngx_stream_egress_set_server(cf, ngx_stream_egress_socks_handler,
                                         0);
 }

@@ -126,6 +126,24 @@ socks => sub {
     is(($u->recv(5))[2], 'datagram', 'socks: UDP');
 },
 
+user_auth => sub {
+    my @to = ('127.0.0.1', EgressExample::port(8080));
+
+    is(connect_to(3128)->tunnel(origin())->{status}, 407,
+       'user_auth: nobody');
+
+    my $c = connect_to(3128);
+    is($c->tunnel(origin(), 'Proxy-Authorization' => 'Basic cm9vdDp0b29y')
+       ->{status}, 200, 'user_auth: a user');
+    like($c->request('GET', '/')->{body}, $hello, 'user_auth: a response');
+
+    $c = connect_to(1080);
+    is($c->socks5(@to, user => 'guest', password => 'in-the-clear')->{reply},
+       0, 'user_auth: SOCKS');
+    is(connect_to(1080)->socks5(@to)->{method}, 0xff,
+       'user_auth: SOCKS, nobody');
+},
+
 intelli_proxy => sub {
     like(tunnelled(connect_to(8081)), $hello, 'intelli_proxy: HTTP');
 

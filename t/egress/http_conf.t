@@ -23,8 +23,9 @@ sub not_open {
     my ($address) = @_;
 
     return '"egress_http_proxy" would be open to everybody on ' . $address
-           . ': listen on a loopback address, restrict clients by "allow" and '
-           . '"deny" or "auth_request", or say "egress_open_proxy on", in %%:5';
+           . ': listen on a loopback address, restrict clients by '
+           . '"egress_user_group", "allow" and "deny" or "auth_request", or '
+           . 'say "egress_open_proxy on", in %%:5';
 }
 
 my $any = not_open("0.0.0.0:$ENV{TEST_NGINX_ONE_PORT}");

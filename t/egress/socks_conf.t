@@ -19,8 +19,8 @@ my $local = 'listen 127.0.0.1:$TEST_NGINX_ONE_PORT; egress_socks_proxy e;';
 my $open = 'listen $TEST_NGINX_ONE_PORT; egress_socks_proxy e;';
 my $not_open = "\"egress_socks_proxy\" would be open to everybody on "
     . "0.0.0.0:$ENV{TEST_NGINX_ONE_PORT}: listen on a loopback address, "
-    . 'restrict clients by "allow" and "deny", or say "egress_open_proxy on", '
-    . 'in %%:6';
+    . 'restrict clients by "egress_user_group", "allow" and "deny", or say '
+    . '"egress_open_proxy on", in %%:6';
 
 my $rate = 'has an invalid rate, use bytes a second as in "512k" in %%:6';
 my $packets = 'has an invalid number of packets a second in %%:6';
