@@ -27,12 +27,12 @@ static void ngx_stream_divert_pass_timeout(ngx_event_t *ev);
 static void ngx_stream_divert_pass_event(ngx_event_t *ev);
 static void ngx_stream_divert_pass_send(ngx_stream_divert_pass_t *dp);
 static void ngx_stream_divert_pass_secure(ngx_stream_divert_pass_t *dp);
-static ngx_int_t ngx_stream_divert_pass_name(ngx_stream_divert_pass_t *dp,
-    ngx_str_t *name);
 static void ngx_stream_divert_pass_ready(ngx_stream_divert_pass_t *dp);
 static ngx_int_t ngx_stream_divert_pass_local(ngx_stream_divert_pass_t *dp,
     ngx_connection_t *pc);
 #if (NGX_SSL)
+static ngx_int_t ngx_stream_divert_pass_name(ngx_stream_divert_pass_t *dp,
+    ngx_str_t *name);
 static void ngx_stream_divert_pass_secured(ngx_connection_t *pc, void *data,
     ngx_uint_t reason);
 #endif
