@@ -39,7 +39,8 @@ typedef struct {
 
 typedef struct {
     ngx_http_egress_escaper_t  proxy;       /* egress_http_proxy */
-    ngx_egress_object_t        where;       /* of that directive */
+    ngx_egress_object_t        where;       /* of that directive, or, as long
+                                               as there is none, of the group */
     ngx_flag_t                 open_proxy;
     ngx_egress_user_group_t   *group;       /* NULL: no users, no questions */
 } ngx_http_egress_srv_conf_t;
@@ -149,6 +150,8 @@ ngx_int_t ngx_http_egress_forward(ngx_http_request_t *r,
 /* Configuration time. */
 char *ngx_http_egress_user_group(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+char *ngx_http_egress_user_group_merge(ngx_conf_t *cf,
+    ngx_http_egress_srv_conf_t *prev, ngx_http_egress_srv_conf_t *conf);
 void ngx_http_egress_allow_connect(ngx_conf_t *cf);
 ngx_int_t ngx_http_egress_parse_init(ngx_conf_t *cf);
 ngx_int_t ngx_http_egress_phase_init(ngx_conf_t *cf);

@@ -185,9 +185,8 @@ ngx_http_egress_merge_srv_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_egress_srv_conf_t *conf = child;
 
     ngx_conf_merge_value(conf->open_proxy, prev->open_proxy, 0);
-    ngx_conf_merge_ptr_value(conf->group, prev->group, NULL);
 
-    return NGX_CONF_OK;
+    return ngx_http_egress_user_group_merge(cf, prev, conf);
 }
 
 

@@ -294,6 +294,35 @@ ngx_http_egress_user_group(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     escf->group = ngx_egress_user_group_ref(cf, &value[1]);
+    if (escf->group == NULL) {
+        return NGX_CONF_ERROR;
+    }
 
-    return escf->group ? NGX_CONF_OK : NGX_CONF_ERROR;
+    if (!ngx_http_egress_is_proxy(escf)) {
+        escf->where.file = cf->conf_file->file.name;
+        escf->where.line = cf->conf_file->line;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_egress_user_group_merge(ngx_conf_t *cf,
+    ngx_http_egress_srv_conf_t *prev, ngx_http_egress_srv_conf_t *conf)
+{
+    /* who says it here believes that something is guarded */
+
+    if (conf->group != NGX_CONF_UNSET_PTR && conf->group != NULL
+        && !ngx_http_egress_is_proxy(conf))
+    {
+        return ngx_egress_conf_error(cf, &conf->where,
+                                     "\"egress_user_group\" guards nothing "
+                                     "in a server without "
+                                     "\"egress_http_proxy\",");
+    }
+
+    ngx_conf_merge_ptr_value(conf->group, prev->group, NULL);
+
+    return NGX_CONF_OK;
 }

@@ -134,6 +134,12 @@ my @errors = (
  'http { server { location / { egress_user_group g; } } }',
  '"egress_user_group" directive is not allowed here in %%:2'],
 
+['a group of a server that is no proxy',
+ "http { server {\n listen 127.0.0.1:\$TEST_NGINX_ONE_PORT;\n"
+ . ' egress_user_group g; } }',
+ '"egress_user_group" guards nothing in a server without "egress_http_proxy", '
+ . 'in %%:4'],
+
 ['a group where clients cannot say who they are',
  'egress { escaper e dummy_deny { } '
  . "user_group g basic { user u { password p; } } }\n"
@@ -179,7 +185,11 @@ for my $case (@errors) {
 my $group = 'egress { escaper e dummy_deny { } '
             . "user_group g basic { user u { password p; } } }\n";
 
-for my $conf ('http { server { listen $TEST_NGINX_ONE_PORT; '
+for my $conf ('http { egress_user_group g; server { '
+              . 'listen 127.0.0.1:$TEST_NGINX_ONE_PORT; } }',
+              'http { server { egress_user_group g; '
+              . 'listen $TEST_NGINX_ONE_PORT; egress_http_proxy e; } }',
+              'http { server { listen $TEST_NGINX_ONE_PORT; '
               . 'egress_http_proxy e; egress_user_group g; } }',
               'stream { server { listen $TEST_NGINX_ONE_PORT; '
               . 'egress_user_group g; egress_socks_proxy e; } }',

@@ -21,7 +21,7 @@ use EgressDaemon;
 use EgressHttp;
 use EgressNginx;
 use EgressOrigin;
-use EgressPort qw/PROXY ANY/;
+use EgressPort qw/PROXY ANY PAGE/;
 
 my %port = map { /^TEST_NGINX_(\w+)_PORT$/ ? ($1 => $ENV{$_}) : () } keys %ENV;
 my $at = "127.0.0.1:$port{ORIGIN}";
@@ -42,6 +42,15 @@ http {
         egress_http_proxy  direct;
         egress_user_group  staff;
         egress_server_id   gw-1;
+    }
+
+    server {
+        listen             127.0.0.1:$TEST_NGINX_PAGE_PORT;
+        egress_http_proxy  direct;
+        egress_user_group  staff;
+        error_page         407 /desk;
+
+        location = /desk { internal; return 407 "ask the desk\n"; }
     }
 
     server {
@@ -244,6 +253,41 @@ is(get('anna:bad', $c)->{status}, 407, 'keep-alive: then a wrong password');
 like(logged(), qr/^407 auth_required user=-? /, 'is logged');
 is(get('anna:pa:ss', $c)->{status}, 200, 'keep-alive: anna again');
 logged();
+
+
+# bodies
+
+$c = client();
+is($c->request('POST', "http://$at/body", [], 'x' x 5000)->{status}, 407,
+   'a body without credentials');
+is($c->request('POST', "http://$at/body",
+               ['Proxy-Authorization' => basic('anna:no')], 'y' x 5000)
+   ->{status}, 407, 'a body with wrong ones, on the same connection');
+is($c->request('POST', "http://$at/body",
+               ['Proxy-Authorization' => basic('anna:pa:ss')], 'text')
+   ->{body}, 'text', 'and with the right ones');
+
+$c = client();
+$c->send_request('POST', "http://$at/body",
+                 [Expect => '100-continue', 'Content-Length' => 4]);
+is($c->response->{status}, 407, 'no 100 before a refusal');
+
+$c = client();
+$c->send_request('GET', "http://$at/",
+                 [Host => $at, 'Proxy-Authorization' => basic('bert:no')]);
+$c->send_request('GET', "http://$at/",
+                 [Host => $at, 'Proxy-Authorization' => basic('bert:other')]);
+is($c->response->{status}, 407, 'pipelined: the first is refused');
+is($c->response->{status}, 200, 'pipelined: the second is served');
+
+$r = client('PAGE')->get("http://$at/");
+is($r->{status}, 407, 'error_page: the status');
+is($r->{body}, "ask the desk\n", 'error_page: the page');
+is(header($r, 'Proxy-Authenticate'), 'Basic realm="ngx_egress"',
+   'error_page: the question');
+
+$lines += 7;
+$ngx->wait_access($lines, 5);
 
 
 # connections to origins belong to a user
