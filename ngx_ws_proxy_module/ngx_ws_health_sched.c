@@ -234,8 +234,10 @@ ngx_ws_health_done(ngx_ws_probe_t *probe, const char *reason)
 void
 ngx_ws_health_stop(ngx_cycle_t *cycle)
 {
-    ngx_queue_t     *q;
-    ngx_ws_probe_t  *probe;
+    ngx_uint_t              i;
+    ngx_queue_t            *q;
+    ngx_ws_probe_t         *probe;
+    ngx_ws_health_conf_t  **conf;
 
     if (ngx_ws_health_probes.next == NULL) {
         return;
@@ -245,5 +247,17 @@ ngx_ws_health_stop(ngx_cycle_t *cycle)
         q = ngx_queue_head(&ngx_ws_health_probes);
         probe = ngx_queue_data(q, ngx_ws_probe_t, queue);
         ngx_ws_probe_close(probe);
+    }
+
+    conf = ngx_ws_health_main->upstreams.elts;
+
+    for (i = 0; i < ngx_ws_health_main->upstreams.nelts; i++) {
+
+        if (conf[i]->pool) {
+            ngx_destroy_pool(conf[i]->pool);
+            conf[i]->pool = NULL;
+        }
+
+        conf[i]->targets.nelts = 0;
     }
 }

@@ -2,8 +2,7 @@
 /*
  * Copyright (C) ngx_egress authors
  *
- * Responses of health checks and what they must look like: ws_proxy_match.
- * A response is parsed in place, in one buffer that holds all of it.
+ * What responses to health checks must look like: ws_proxy_match.
  */
 
 
@@ -13,6 +12,7 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
+#include <ngx_ws_response.h>
 
 
 #define NGX_WS_MATCH_STATUS         0
@@ -55,37 +55,8 @@ typedef struct {
 } ngx_ws_match_t;
 
 
-typedef struct {
-    ngx_uint_t                  status;   /* 0: not parsed yet */
-    ngx_str_t                   headers;  /* lines, without the status line */
-    off_t                       length;   /* Content-Length or -1 */
-    unsigned                    chunked:1;
-    ngx_str_t                   body;     /* as far as it is there */
-    u_char                     *end;      /* behind the header */
-} ngx_ws_response_t;
-
-
 /* the ws_proxy_match block; conf is the array of ngx_ws_match_t pointers */
 char *ngx_ws_match_block(ngx_conf_t *cf, ngx_array_t *matches);
-
-/*
- * Parses the header of a response in [pos, last).  NGX_AGAIN: it is not
- * complete; NGX_ERROR: it is no HTTP/1.x response.
- */
-ngx_int_t ngx_ws_response_parse(ngx_ws_response_t *res, u_char *pos,
-    u_char *last);
-
-/*
- * Takes the body out of [res->end, last), chunks are joined in place; to be
- * called once, with all there is.  NGX_AGAIN: it is not complete.  That of a
- * probe is only looked for, with res->chunked it may still be called later.
- */
-ngx_int_t ngx_ws_response_body(ngx_ws_response_t *res, u_char *last,
-    ngx_uint_t join);
-
-/* the value of a header, data NULL if there is none */
-ngx_str_t ngx_ws_response_header(ngx_ws_response_t *res, const char *name,
-    size_t len);
 
 /*
  * NULL: the response matches, else what does not.  Without a match it must

@@ -107,6 +107,12 @@ ngx_ws_probe_http_read(ngx_ws_probe_t *probe, ngx_uint_t eof)
             return;
         }
 
+        if (rc == NGX_ERROR) {
+            ngx_ws_probe_verdict(probe, "invalid chunk");
+            ngx_ws_probe_close(probe);
+            return;
+        }
+
         (void) ngx_ws_response_body(res, b->last, 1);
     }
 
