@@ -18,7 +18,7 @@ use EgressClient;
 use EgressNginx;
 use EgressOrigin 'ORIGIN', SECURE => { tls => 1 };
 use EgressPort qw/HTTP SOCKS SNI MAP TLSMAP PASS FAR FARTLS CHAIN LAST OVERTLS
-                  OVERTLSPASS/;
+                  USERHTTP USERSOCKS/;
 use EgressTcp 'ECHO', PP => 'pp';
 
 my $certs = EgressCert::directory();
@@ -78,9 +78,17 @@ egress {
         proxy_addr 127.0.0.1:\$TEST_NGINX_FAR_PORT;
         egress_network_filter { allow 127.0.0.0/8; }
     }
+    user_group staff basic {
+        user ann { password secret; }
+    }
 }
 http {
 $log
+    server {
+        listen 127.0.0.1:\$TEST_NGINX_USERHTTP_PORT;
+        egress_http_proxy next;
+        egress_user_group staff;
+    }
     server {
         listen 127.0.0.1:\$TEST_NGINX_HTTP_PORT;
         egress_http_proxy next;
@@ -91,6 +99,11 @@ $log
     server {
         listen 127.0.0.1:\$TEST_NGINX_SOCKS_PORT;
         egress_socks_proxy next;
+    }
+    server {
+        listen 127.0.0.1:\$TEST_NGINX_USERSOCKS_PORT;
+        egress_socks_proxy next;
+        egress_user_group staff;
     }
     server {
         listen 127.0.0.1:\$TEST_NGINX_SNI_PORT;
@@ -185,6 +198,25 @@ $c->write('ping');
 is($c->read_n(4), 'ping', 'SOCKS5: bytes');
 $c->close;
 same_id('SOCKS5', "localhost:$echo");
+
+$c = client('USERHTTP');
+my @ann = ('Proxy-Authorization' => $c->basic('ann', 'secret'));
+is($c->tunnel("localhost:$echo", @ann)->{status}, 200, 'CONNECT of a user');
+$c->close;
+same_id('CONNECT of a user', "localhost:$echo", 'ann');
+
+$c = client('USERHTTP');
+my $r = $c->get("http://127.0.0.1:$origin/echo", @ann);
+is($r->{status}, 200, 'a request of a user');
+unlike($r->{body}, qr/Proxy-Authorization/i, 'the origin sees no credentials');
+$c->close;
+same_id('a request of a user', "127.0.0.1:$origin", 'ann');
+
+$c = client('USERSOCKS');
+is($c->socks5('localhost', $echo, user => 'ann', password => 'secret')->{reply},
+   0, 'SOCKS5 of a user');
+$c->close;
+same_id('SOCKS5 of a user', "localhost:$echo", 'ann');
 
 my $tls = EgressCert::client_options(name => 'localhost');
 

@@ -19,7 +19,7 @@ use EgressDns DNS => { zone => {
     'two.test' => { A => '127.0.0.1' },
 } };
 use EgressNginx;
-use EgressPort qw/PROXY OTHER SELF/;
+use EgressPort qw/PROXY OTHER USERS OTHERUSERS/;
 use EgressTcp A => 'pp', B => 'pp', C => 'pp', D => 'pp', DEAD => 'refuse',
               SHUT => 'close', SIX => { mode => 'pp', addr => '::1' };
 
@@ -30,13 +30,18 @@ my %by_port = map { $ENV{"TEST_NGINX_${_}_PORT"} => $_ }
 # the same proxies, in another order if there is a second one
 
 sub conf {
-    my ($port, @order) = @_;
+    my ($port, $users, @order) = @_;
 
     my $list = join ' ', map { "127.0.0.1:\$TEST_NGINX_${_}_PORT" } @order;
 
     return <<"_EOC_";
 egress {
     resolver dns c_ares { server 127.0.0.1:\$TEST_NGINX_DNS_PORT; }
+
+    user_group all basic {
+        user ann { password a; }
+        user bob { password b; }
+    }
 
     escaper ketama divert_tcp {
         proxy_addr $list;
@@ -110,14 +115,22 @@ http {
         listen 127.0.0.1:$port;
         egress_http_proxy \$http_x_way;
     }
+    server {
+        listen 127.0.0.1:$users;
+        egress_http_proxy \$http_x_way;
+        egress_user_group all;
+    }
 }
 _EOC_
 }
 
 
 my $one = EgressNginx->new(workers => 2,
-                           conf => conf($ENV{TEST_NGINX_PROXY_PORT}, qw/A B C/));
-my $two = EgressNginx->new(conf => conf($ENV{TEST_NGINX_OTHER_PORT},
+                           conf => conf(@ENV{qw/TEST_NGINX_PROXY_PORT
+                                              TEST_NGINX_USERS_PORT/},
+                                        qw/A B C/));
+my $two = EgressNginx->new(conf => conf(@ENV{qw/TEST_NGINX_OTHER_PORT
+                                              TEST_NGINX_OTHERUSERS_PORT/},
                                         qw/C A B/));
 
 
@@ -126,12 +139,14 @@ my $two = EgressNginx->new(conf => conf($ENV{TEST_NGINX_OTHER_PORT},
 sub way {
     my ($ngx, $way, $host, %opt) = @_;
 
-    my $port = $ENV{$ngx == $one ? 'TEST_NGINX_PROXY_PORT'
-                                 : 'TEST_NGINX_OTHER_PORT'};
-    my $c = EgressClient->new($port, %opt);
+    my ($user, $password) = @{ delete $opt{user} || [] };
+    my $name = ($ngx == $one ? '' : 'OTHER') . ($user ? 'USERS' : '');
+    my $c = EgressClient->new(EgressPort::port($name || 'PROXY'), %opt);
+    my @auth = $user ? ('Proxy-Authorization' => $c->basic($user, $password))
+                     : ();
     my $lines = () = $ngx->access_log =~ /\n/g;
 
-    my $r = $c->tunnel("$host:443", 'X-Way' => $way);
+    my $r = $c->tunnel("$host:443", 'X-Way' => $way, @auth);
 
     if ($r->{status} == 200) {
         $c->read_until(qr/\n/) // return 'nothing';
@@ -164,6 +179,12 @@ for my $policy (qw/ketama rendezvous jump_hash/) {
     ok($one->reload, 'a reload');
     is(ways($one, $policy), $ways, "$policy: still the same");
 }
+
+my $ann = ways($one, 'ketama', user => ['ann', 'a']);
+isnt($ann, ways($one, 'ketama', user => ['bob', 'b']),
+     'another user has other ones');
+is(ways($two, 'ketama', user => ['ann', 'a']), $ann,
+   'a user has the same on another machine');
 
 my $random = ways($two, 'random');
 like($random, qr/$_/, "random: some go to $_") for qw/A B C/;
