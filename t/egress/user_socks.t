@@ -133,6 +133,10 @@ $c = client();
 $c->write("\5\1\2");
 $c->read_n(2);
 $c->write("\1\4anna\5wrong");
+$ngx->wait_until(sub {
+    my $n = () = $ngx->error_log =~ /client sent wrong credentials/g;
+    return $n >= 5;
+}, 5);
 undef $c;
 like(logged(), qr/^user=-? client_aborted /,
      'a client that does not wait for its refusal');
