@@ -3,37 +3,8 @@
 # CONNECT, one request a block.
 
 use lib 't/lib';
-use EgressNetns;
+use EgressScene;
 use Test::Nginx::Socket 'no_plan';
-
-use EgressDns DNS => { zone => {
-    'a.test' => { A => '127.0.0.1' },
-    'c.test' => { CNAME => 'a.test' },
-    'private.test' => { A => '10.0.0.1' },
-    'mixed.test' => { A => ['10.0.0.1', '127.0.0.1'] },
-    'fail.test' => { rcode => 'SERVFAIL' },
-    'empty.test' => { TXT => 'x' },
-} };
-use EgressOrigin;
-use EgressTcp ECHO => 'echo', DEAD => 'refuse', RESET => 'reset_after 10';
-
-our $origin = "127.0.0.1:$ENV{TEST_NGINX_ORIGIN_PORT}";
-our $dead = "127.0.0.1:$ENV{TEST_NGINX_DEAD_PORT}";
-
-our $egress = <<'_EOC_';
-egress {
-    resolver dns c_ares { server 127.0.0.1:$TEST_NGINX_DNS_PORT; }
-
-    escaper direct direct_fixed {
-        resolver dns;
-        egress_network_filter { allow 127.0.0.0/8; }
-    }
-
-    escaper closed direct_fixed { resolver dns; }
-
-    escaper nowhere dummy_deny { }
-}
-_EOC_
 
 no_root_location();
 run_tests();
