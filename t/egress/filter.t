@@ -50,7 +50,7 @@ egress {
         egress_network_filter {
             special_purpose allow;
             deny  198.51.100.7 report;
-            allow 203.0.113.0/24;
+            allow 203.0.113.0/24 192.0.9.0/24;
             default deny;
         }
     }
@@ -208,6 +208,18 @@ allowed('OTHER', '203.0.113.1', '198.51.100.7');
 denied('OTHER', '8.8.8.8', '169.254.169.254');
 
 
+# what the kernel forbids is a reason as well
+
+system qw/ip route add prohibit 192.0.9.0\/24/;
+
+my ($code, $why) = status('OTHER', '192.0.9.1:80');
+is($code, 502, 'a prohibited route is a 502');
+like($why, qr/destination_unavailable/, 'and why');
+ok($ngx->wait_until(sub { $ngx->file('logs/reason.log')
+                          =~ /^192\.0\.9\.1 connection_failed /m }, 5),
+   'and its reason');
+
+
 # our own listening sockets
 
 for my $target ("127.0.0.1:$ENV{TEST_NGINX_CARVED_PORT}",
@@ -219,7 +231,7 @@ for my $target ("127.0.0.1:$ENV{TEST_NGINX_CARVED_PORT}",
                 "[::ffff:127.0.0.1]:$ENV{TEST_NGINX_PROXY_PORT}")
 {
     for my $proxy (qw/CARVED REPORT OTHER/) {
-        my ($code, $why) = status($proxy, $target);
+        ($code) = status($proxy, $target);
         is($code, 403, "$proxy: $target is ourselves");
     }
 }

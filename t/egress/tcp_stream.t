@@ -14,7 +14,7 @@ use EgressCert;
 use EgressClient;
 use EgressDns DNS => { zone => { 'a.test' => { A => '127.0.0.1' } } };
 use EgressNginx;
-use EgressPort qw/ONE NAME FAIL DEAD SERIAL RR RANDOM KETAMA RENDEZVOUS JUMP
+use EgressPort qw/LIMITED ONE NAME FAIL DEAD SERIAL RR RANDOM KETAMA RENDEZVOUS JUMP
                   VARIABLE BADVAR TLS TLSNAME WRONG MTLS NOCERT FULL OUTER/;
 use EgressOrigin SECURE => { tls => 1 },
                  MUTUAL => { tls => { client_ca => 1 } };
@@ -52,6 +52,14 @@ stream {
     log_format tcp '$egress_port $egress_reason $egress_escaper '
                    '$egress_bytes_sent $egress_bytes_received $status';
     access_log logs/tcp.log tcp;
+
+    limit_conn_zone $binary_remote_addr zone=clients:1m;
+
+    server {
+        listen 127.0.0.1:$TEST_NGINX_LIMITED_PORT;
+        limit_conn clients 1;
+        egress_tcp_stream direct 127.0.0.1:$TEST_NGINX_ECHO_PORT;
+    }
 
     map $server_port $mapped {
         default a.test:$TEST_NGINX_ECHO_PORT;
@@ -178,6 +186,18 @@ $c->write('hello');
 is($c->read_n(5), 'hello', 'a mapped port');
 $c->shut;
 ok($c->ended(5), 'half-close goes through and back');
+
+my $first = client('LIMITED');
+$first->write('hello');
+is($first->read_n(5), 'hello', 'limit_conn: the first');
+ok(client('LIMITED')->ended(5), 'limit_conn: one too many');
+$first->shut;
+ok($first->ended(5), 'limit_conn: the end of the first');
+ok($ngx->wait_until(sub {
+    $c = client('LIMITED');
+    $c->write('hello');
+    ($c->read_n(5, 1) // '') eq 'hello';
+}, 5), 'limit_conn: and the next');
 
 $c = client('NAME');
 $c->write('x' x 1000);
