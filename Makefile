@@ -77,6 +77,8 @@ CONFIGURE = --prefix=$(PREFIX) \
     --with-stream_ssl_module \
     --with-stream_ssl_preread_module \
     --with-stream_realip_module \
+    --with-select_module \
+    --with-poll_module \
     $(if $(DEBUG),--with-debug) \
     $(CONFIGURE_OPT)
 
@@ -178,6 +180,23 @@ test: build unit ## build and run every test, or TESTS="t/egress/x.t ..."
 asan: ## the same with an AddressSanitizer and UBSan binary
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)-asan ASAN=1 test
 
+# Some minutes of what has many ways to go wrong.  Each object of a pool is an
+# allocation of its own, so that valgrind sees where it ends.
+
+VALGRIND_TESTS ?= $(patsubst %,t/egress/%.t,http_connect http_errors \
+    http_lifecycle http_forward http_forward_keepalive connect_abort \
+    connect_race connect_tls relay relay_half_close resolver resolver_c_ares \
+    socks sni_proxy stream_early tcp_stream variables) \
+    t/divert/divert_accept.t t/divert/divert_pass.t
+
+valgrind: ## some tests under valgrind, or VALGRIND_TESTS="t/egress/x.t ..."
+	@tools/packages test valgrind
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)-valgrind \
+	    CC_OPT="$(CC_OPT) -DNGX_DEBUG_PALLOC=1" build valgrind-run
+
+valgrind-run:
+	@TEST_NGINX_VALGRIND=1 $(PROVE) $(VALGRIND_TESTS)
+
 
 # The codecs are tested without nginx.  The first lines of a test name what it
 # is linked with, relative to ngx_egress_module: /* link: proto/x.c y.c -lz */
@@ -243,7 +262,7 @@ install: build ## install nginx into PREFIX, below DESTDIR
 	    DESTDIR=$(DESTDIR)
 
 clean: ## remove what was made; downloads stay in NGX_EGRESS_CACHE
-	@for d in $(B) $(B)-asan $(B)-bench; do \
+	@for d in $(B) $(B)-asan $(B)-bench $(B)-valgrind; do \
 	    [ ! -d $$d ] || find $$d -mindepth 1 -maxdepth 1 \
 	        ! -path '$(NGX_EGRESS_CACHE)' -exec rm -rf {} +; done
 	@rm -rf t/servroot*
@@ -251,5 +270,5 @@ clean: ## remove what was made; downloads stay in NGX_EGRESS_CACHE
 
 FORCE:
 
-.PHONY: help build packages run test asan unit unit-programs fuzz \
-    fuzz-programs lint bench install clean
+.PHONY: help build packages run test asan valgrind valgrind-run unit \
+    unit-programs fuzz fuzz-programs lint bench install clean

@@ -13,7 +13,8 @@
 #include "../relay/ngx_egress_relay.h"
 
 
-#define NGX_STREAM_EGRESS_DRAIN  8192      /* unread bytes of the refused */
+#define NGX_STREAM_EGRESS_DRAIN     8192   /* unread bytes of the refused */
+#define NGX_STREAM_EGRESS_PATIENCE  1000   /* ms, with silent clients */
 
 
 static ngx_egress_escaper_t *ngx_stream_egress_find_escaper(
@@ -229,15 +230,17 @@ ngx_stream_egress_wait(ngx_event_t *ev)
 
 /*
  * A client that half-closes after its last byte is served; one that closes
- * having said nothing for the target is gone.
+ * having said nothing for the target is gone.  Where no protocol is read, such
+ * a client may still want to listen: it is gone if it waits for long.
  */
 
 static ngx_uint_t
 ngx_stream_egress_client_gone(ngx_connection_t *c)
 {
-    int        n;
-    char       buf[1];
-    ngx_str_t  early;
+    int                       n;
+    char                      buf[1];
+    ngx_str_t                 early;
+    ngx_stream_egress_ctx_t  *ctx;
 
     n = recv(c->fd, buf, 1, MSG_PEEK);
 
@@ -245,9 +248,11 @@ ngx_stream_egress_client_gone(ngx_connection_t *c)
         return ngx_socket_errno != NGX_EAGAIN;
     }
 
-    ngx_stream_egress_early(ngx_stream_egress_get_ctx(c->data), &early);
+    ctx = ngx_stream_egress_get_ctx(c->data);
 
-    if (early.len) {
+    ngx_stream_egress_early(ctx, &early);
+
+    if (n > 0 || early.len) {
         return 0;
     }
 
@@ -259,7 +264,16 @@ ngx_stream_egress_client_gone(ngx_connection_t *c)
     }
 #endif
 
-    return n == 0;
+    if (ctx->buffer == NULL && !c->read->timedout) {
+
+        if (!c->read->timer_set) {
+            ngx_add_timer(c->read, NGX_STREAM_EGRESS_PATIENCE);
+        }
+
+        return 0;
+    }
+
+    return 1;
 }
 
 
@@ -313,6 +327,10 @@ ngx_stream_egress_relay(ngx_stream_egress_ctx_t *ctx)
     if (ctx->buffer) {
         /* the relay counts them again */
         s->received -= early.len;
+    }
+
+    if (c->read->timer_set) {
+        ngx_del_timer(c->read);
     }
 
     c->read->handler = ngx_stream_egress_relay_handler;

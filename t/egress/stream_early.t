@@ -14,9 +14,10 @@ use EgressCert;
 use EgressClient;
 use EgressHello;
 use EgressNginx;
-use EgressPort qw/PREREAD SNI TLS GONE/;
+use EgressPort qw/PREREAD SNI TLS GONE STUCK GREET/;
 use EgressSocket;
-use EgressTcp ECHO => 'echo', SINK => 'sink';
+use EgressTcp ECHO => 'echo', SINK => 'sink', PARK => 'no_accept',
+              BANNER => 'say hello';
 use IO::Socket::INET;
 use Net::SSLeay;
 use Socket qw/IPPROTO_TCP/;
@@ -78,6 +79,16 @@ stream {
     server {
         listen 127.0.0.1:$TEST_NGINX_TLS_PORT ssl;
         egress_tcp_stream direct 127.0.0.1:$TEST_NGINX_SINK_PORT;
+    }
+
+    server {
+        listen 127.0.0.1:$TEST_NGINX_STUCK_PORT;
+        egress_tcp_stream direct 127.0.0.1:$TEST_NGINX_PARK_PORT;
+    }
+
+    server {
+        listen 127.0.0.1:$TEST_NGINX_GREET_PORT;
+        egress_tcp_stream direct 127.0.0.1:$TEST_NGINX_BANNER_PORT;
     }
 
     server {
@@ -195,6 +206,26 @@ is(logged(), join(' ', $n + 4, $n + 4, '-'), 'bytes of a server count once');
 like(burst(port('TLS'), 'hello'), qr/^bytes=5 /,
      'data and the end right behind a TLS handshake reach the target');
 is(logged(), '5 5 -', 'and are no abort');
+
+
+# no bytes at all
+
+for my $i (1 .. 5) {
+    $c = EgressClient->new(port('GREET'));
+    $c->shut;
+    is($c->read_n(5), 'hello', "a client that only listens is served, $i");
+    is(logged(), '0 0 -', 'and is no abort');
+}
+
+$c = EgressClient->new(port('STUCK'));
+ok($ngx->wait_log(qr/connected to 127.0.0.1:@{[ port('STUCK') ]}/),
+   'a client of a target that does not answer');
+$c->reset;
+is(logged(), '0 0 client_aborted', 'ends with its reset');
+
+$c = EgressClient->new(port('STUCK'));
+$c->close;
+is(logged(), '0 0 client_aborted', 'or a while after its end');
 
 
 # a relay that is over when it begins

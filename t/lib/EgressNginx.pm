@@ -34,9 +34,13 @@ package EgressNginx;
 #     faults()                        lines nobody expected
 #     EgressNginx::test($text)        "nginx -t": (1 or 0, its output)
 #
+# TEST_NGINX_EVENT_TYPE is the event method, unless $text has "events {}".
+# TEST_NGINX_VALGRIND=1 runs all of it but "nginx -t" under valgrind, which is
+# slow: times to wait for something are five times as long.
+#
 # At the end of the test file nginx is stopped and the file fails when a log
 # has [alert], [emerg], "AddressSanitizer", "runtime error:" or the like which
-# "expect" does not match.  With master => 0 there is one process.
+# "expect" does not match, or valgrind has a complaint.  With master => 0 there is one process.
 
 use strict;
 use warnings;
@@ -52,6 +56,8 @@ use EgressDaemon;
 my $owner = $$;
 my $count = 0;
 my @running;
+
+my $slow = $ENV{TEST_NGINX_VALGRIND} ? 5 : 1;
 
 my $fault = qr/\[alert\]|\[emerg\]|AddressSanitizer|runtime\ error:
                |LeakSanitizer|exited\ on\ signal
@@ -118,7 +124,9 @@ sub write_conf {
     my ($self) = @_;
 
     my $text = $self->{conf};
-    my $events = $text =~ /^\s*events\b/m ? '' : 'events { }';
+    my $method = $ENV{TEST_NGINX_EVENT_TYPE};
+    my $events = $text =~ /^\s*events\b/m ? ''
+                 : $method ? "events { use $method; }" : 'events { }';
     my $user = $> == 0 ? 'user root;' : '';
     my $http = $self->http_lines($text);
 
@@ -172,13 +180,30 @@ sub run {
         open STDIN, '<', '/dev/null';
         open STDOUT, '>>', $output;
         open STDERR, '>>', $output;
-        exec binary(), '-p', "$self->{dir}/", '-c', 'conf/nginx.conf', '-e',
+        exec $self->valgrind(@args), binary(), '-p', "$self->{dir}/", '-c', 'conf/nginx.conf', '-e',
              'logs/error.log', @args or POSIX::_exit(127);
     }
 
     waitpid $pid, 0;
 
     return ($? == 0 ? 1 : 0, $self->file('logs/stderr.log'));
+}
+
+
+# Reports are files, one a process.  Leaks are looked for where nginx ends in
+# order: connections that are open when it is told to stop at once are not.
+
+sub valgrind {
+    my ($self, @args) = @_;
+
+    return if $slow == 1 || @args;
+
+    my $tools = dirname(dirname(dirname(abs_path(__FILE__)))) . '/tools';
+
+    return ('valgrind', '-q', '--num-callers=30', '--trace-children=yes',
+            '--leak-check=full', '--show-leak-kinds=definite',
+            "--suppressions=$tools/valgrind.suppress",
+            "--log-file=$self->{dir}/logs/valgrind.%p");
 }
 
 
@@ -223,20 +248,25 @@ sub old_pid { ($_[0]->file('logs/nginx.pid.oldbin') =~ /(\d+)/)[0] }
 sub masters { grep { defined && alive($_) } $_[0]->pid, $_[0]->old_pid }
 
 
-# Only a child that has its own title is past the start of a worker.
+# Only a child that has its own title is past the start of a worker.  Under
+# valgrind none has one, but those that quit say so.
 
 sub workers {
     my ($self, $master) = @_;
 
     $master ||= $self->pid or return;
 
+    my %quits = map { $_ => 1 }
+                $self->error_log =~ /(\d+)#\d+: gracefully shutting down/g;
     my @workers;
 
     for my $stat (glob '/proc/[0-9]*/stat') {
         my ($pid, $parent) = slurp($stat) =~ /^(\d+) \(.*\) \S (\d+)/s or next;
 
-        if ($parent == $master
-            && slurp("/proc/$pid/cmdline") =~ /worker process(?! is shutting)/)
+        next if $parent != $master;
+
+        if ($slow > 1 ? !$quits{$pid}
+            : slurp("/proc/$pid/cmdline") =~ /worker process(?! is shutting)/)
         {
             push @workers, $pid;
         }
@@ -321,12 +351,21 @@ sub quit {
 }
 
 
+# A signal that comes right before nginx waits for events may go unseen.
+
 sub end {
     my ($self, $pid, $signal, $timeout) = @_;
 
-    kill $signal => $pid;
+    my $sent = 0;
 
-    return $self->wait_until(sub { !alive($pid) }, $timeout || 10) ? 1 : 0;
+    return $self->wait_until(sub {
+        if (time() - $sent > 2) {
+            kill $signal => $pid;
+            $sent = time();
+        }
+
+        !alive($pid);
+    }, $timeout || 10) ? 1 : 0;
 }
 
 
@@ -354,7 +393,7 @@ sub stop {
 sub wait_until {
     my ($self, $code, $timeout) = @_;
 
-    my $end = time() + ($timeout || 5);
+    my $end = time() + $slow * ($timeout || 5);
 
     while (1) {
         my $value = $code->();
@@ -393,7 +432,12 @@ sub faults {
     my @lines = grep { $_ =~ $fault } split /\n/,
                 $self->error_log . $self->file('logs/stderr.log');
 
-    return grep { !$self->{expect} || $_ !~ $self->{expect} } @lines;
+    @lines = grep { !$self->{expect} || $_ !~ $self->{expect} } @lines;
+
+    push @lines, split /\n/, slurp($_)
+        for glob "$self->{dir}/logs/valgrind.*";
+
+    return @lines;
 }
 
 
