@@ -15,6 +15,8 @@ package EgressSocket;
 #     read_all()                 all bytes until the peer ends
 #                                undef: timeout, or the end came before that;
 #                                the bytes stay in $s->{buf}
+#     flood($seconds)            writes without end and reads all the while,
+#                                until the peer ends; 1, or undef: it did not
 #     quiet($seconds)            nothing arrives, not even an end
 #     ended($seconds)            the peer ends (FIN, close_notify or RST) and
 #                                sends nothing before
@@ -121,6 +123,23 @@ sub write_slowly {
     for my $i (0 .. $#$pieces) {
         sleep $delay if $i;
         $self->write($pieces->[$i]) or return;
+    }
+
+    return 1;
+}
+
+
+sub flood {
+    my ($self, $timeout) = @_;
+
+    my $end = time() + (defined $timeout ? $timeout : $self->{timeout});
+    my $data = 'x' x 65536;
+
+    while (!$self->{end}) {
+        return if time() > $end;
+
+        syswrite $self->{fh}, $data or $self->wait_for('both', 0.1);
+        $self->fill(0);
     }
 
     return 1;
