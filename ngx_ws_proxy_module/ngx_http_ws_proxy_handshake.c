@@ -40,8 +40,10 @@ ngx_http_ws_proxy_handshake(ngx_http_request_t *r,
         return ngx_http_ws_proxy_refuse(r, "method is not GET");
     }
 
-    if (r->http_version < NGX_HTTP_VERSION_11) {
-        return ngx_http_ws_proxy_refuse(r, "version of HTTP is below 1.1");
+    /* HTTP/2 and newer have no Upgrade, nor a connection to take over */
+
+    if (r->http_version != NGX_HTTP_VERSION_11) {
+        return ngx_http_ws_proxy_refuse(r, "version of HTTP is not 1.1");
     }
 
     if (r->headers_in.content_length_n > 0 || r->headers_in.chunked) {

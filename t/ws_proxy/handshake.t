@@ -120,7 +120,7 @@ client sent invalid websocket handshake: method is not GET
 ::request("GET / HTTP/1.0", $::handshake)
 --- error_code: 400
 --- error_log
-version of HTTP is below 1.1
+version of HTTP is not 1.1
 --- no_error_log
 [alert]
 
