@@ -183,7 +183,7 @@ EgressTunnel::each_mode(sub {
 
         ok($s->ended, "$kind: an idle tunnel is ended");
         my $took = time - $start;
-        ok($took > 0.4 && $took < 1.5, "$kind: in time, $took");
+        ok($took > 0.4 && $took < 5, "$kind: in time, $took");
         $s->close;
         like(EgressTunnel::logged($ngx), qr/^idle_timeout /, "$kind: logged");
     }
