@@ -113,8 +113,15 @@ class Raw:
         self.buf += data
 
     def take(self, n):
-        while len(self.buf) < n:
-            self.fill()
+        parts, have = [self.buf], len(self.buf)
+        try:
+            while have < n:
+                self.buf = b''
+                self.fill()
+                parts.append(self.buf)
+                have += len(self.buf)
+        finally:
+            self.buf = b''.join(parts)
         data, self.buf = self.buf[:n], self.buf[n:]
         return data
 
@@ -137,11 +144,9 @@ class Raw:
         return head + key + body
 
     def send(self, data, chop=0):
-        if chop == 0:
-            self.sock.sendall(data)
-            return
-        for i in range(0, len(data), chop):
-            self.sock.sendall(data[i:i + chop])
+        # sendall() has one timeout for all of its data
+        for i in range(0, len(data), chop or 65536):
+            self.sock.sendall(data[i:i + (chop or 65536)])
 
     def recv_frame(self):
         first, second = self.take(2)
