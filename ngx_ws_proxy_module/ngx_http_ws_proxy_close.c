@@ -73,29 +73,14 @@ void
 ngx_http_ws_proxy_violation(ngx_http_ws_proxy_ctx_t *ctx,
     ngx_http_ws_proxy_dir_t *dir)
 {
-    u_char          *keep;
     ngx_uint_t       code, client;
     ngx_ws_watch_t  *w;
 
     w = &dir->watch;
     code = w->close;
     client = (dir == &ctx->dir[NGX_HTTP_WS_CLIENT]);
-    keep = dir->seen - w->held;
 
-    if (w->held == 0 && !ngx_ws_watch_between(w)) {
-
-        /* the frame was too long to hold and is under way to dst already */
-
-        keep = w->frame.chunk.data;
-
-        if (keep < dir->pos || keep > dir->seen) {
-            keep = dir->pos;
-        }
-
-        dir->cut = 1;
-    }
-
-    ngx_http_ws_proxy_discard(dir, keep);
+    ngx_http_ws_proxy_discard(dir, dir->seen - w->held);
 
     ngx_log_error(NGX_LOG_INFO, ctx->request->connection->log, 0,
                   "%s sent a websocket %s: %s, closing with %ui",

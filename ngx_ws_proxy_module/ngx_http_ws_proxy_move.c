@@ -24,7 +24,8 @@ static ngx_int_t ngx_http_ws_proxy_read(ngx_http_ws_proxy_ctx_t *ctx,
 static ngx_int_t ngx_http_ws_proxy_room(ngx_http_ws_proxy_dir_t *dir);
 static ngx_int_t ngx_http_ws_proxy_watch(ngx_http_ws_proxy_ctx_t *ctx,
     ngx_http_ws_proxy_dir_t *dir);
-static void ngx_http_ws_proxy_drop(ngx_http_ws_proxy_dir_t *dir, size_t len);
+static ngx_int_t ngx_http_ws_proxy_replace(ngx_http_ws_proxy_dir_t *dir,
+    size_t len, u_char *data, size_t n);
 static ngx_int_t ngx_http_ws_proxy_send(ngx_http_ws_proxy_ctx_t *ctx,
     ngx_http_ws_proxy_dir_t *dir);
 static ngx_int_t ngx_http_ws_proxy_settle(ngx_http_ws_proxy_dir_t *dir);
@@ -45,6 +46,11 @@ ngx_http_ws_proxy_move(ngx_http_ws_proxy_ctx_t *ctx,
     for (reads = 0; /* void */ ; reads++) {
 
         watch = ngx_http_ws_proxy_watch(ctx, dir);
+
+        if (watch == NGX_ERROR) {
+            return NGX_ERROR;
+        }
+
         rc = ngx_http_ws_proxy_send(ctx, dir);
 
         if (watch == NGX_BUSY) {
@@ -137,10 +143,10 @@ ngx_http_ws_proxy_room(ngx_http_ws_proxy_dir_t *dir)
     have = dir->last - dir->pos;
     size = have + 4096;
 
-    /* a held frame is finite: NGX_WS_HOLD_MAX */
+    /* what is held is finite: NGX_WS_HOLD_MAX */
 
-    if (dir->watch.hold && size < have + dir->watch.frame.left) {
-        size = have + (size_t) dir->watch.frame.left + 1024;
+    if (size < have + ngx_ws_watch_due(&dir->watch)) {
+        size = have + ngx_ws_watch_due(&dir->watch) + 1024;
     }
 
     p = ngx_alloc(size, dir->src->log);
@@ -195,7 +201,19 @@ ngx_http_ws_proxy_watch(ngx_http_ws_proxy_ctx_t *ctx,
             if (ngx_http_ws_proxy_control(ctx, dir) == NGX_DECLINED
                 && !dir->discard)
             {
-                ngx_http_ws_proxy_drop(dir, w->control_size);
+                (void) ngx_http_ws_proxy_replace(dir, w->control_size, NULL,
+                                                 0);
+            }
+
+            break;
+
+        case NGX_WS_WATCH_SPLIT:
+
+            if (ngx_http_ws_proxy_replace(dir, w->replace, w->header,
+                                          w->header_len)
+                != NGX_OK)
+            {
+                return NGX_ERROR;
             }
 
             break;
@@ -243,15 +261,31 @@ ngx_http_ws_proxy_watch(ngx_http_ws_proxy_ctx_t *ctx,
 }
 
 
-/* takes the last len seen bytes out of the stream */
+/* puts n bytes into the stream in place of the last len that were seen */
 
-static void
-ngx_http_ws_proxy_drop(ngx_http_ws_proxy_dir_t *dir, size_t len)
+static ngx_int_t
+ngx_http_ws_proxy_replace(ngx_http_ws_proxy_dir_t *dir, size_t len,
+    u_char *data, size_t n)
 {
-    ngx_memmove(dir->seen - len, dir->seen, dir->last - dir->seen);
+    u_char  *p;
 
-    dir->seen -= len;
-    dir->last -= len;
+    if (n > len && (size_t) (dir->end - dir->last) < n - len
+        && ngx_http_ws_proxy_room(dir) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    p = dir->seen - len + n;
+    ngx_memmove(p, dir->seen, dir->last - dir->seen);
+
+    if (n) {
+        ngx_memcpy(p - n, data, n);
+    }
+
+    dir->last = p + (dir->last - dir->seen);
+    dir->seen = p;
+
+    return NGX_OK;
 }
 
 
@@ -380,7 +414,7 @@ ngx_http_ws_proxy_settle(ngx_http_ws_proxy_dir_t *dir)
     size = len;
 
     if (dir->watch.hold) {
-        size += (size_t) dir->watch.frame.left + 1024;
+        size += ngx_ws_watch_due(&dir->watch) + 1024;
     }
 
     p = ngx_alloc(size, dir->src->log);

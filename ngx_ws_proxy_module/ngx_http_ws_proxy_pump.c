@@ -122,7 +122,7 @@ ngx_http_ws_proxy_setup(ngx_http_ws_proxy_ctx_t *ctx,
     w = &dir->watch;
 
     w->limit = client ? conf->client_max : conf->server_max;
-    w->text = conf->utf8;
+    w->text = conf->utf8 && !ctx->accepted.unknown;
     w->frame.masked = client;
     w->frame.any_rsv = ctx->accepted.unknown;
     w->frame.rsv1 = ctx->accepted.deflate;

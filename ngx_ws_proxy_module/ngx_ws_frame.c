@@ -303,6 +303,11 @@ ngx_ws_frame_payload(ngx_ws_frame_t *f, u_char **pos, u_char *last)
         size = f->slice;
     }
 
+    if (f->piece) {
+        size = ngx_min(size, f->piece);
+        f->piece -= size;
+    }
+
     f->phase = (ngx_uint_t) ((f->length - f->left) & 3);
     f->chunk.data = *pos;
     f->chunk.len = size;
@@ -423,15 +428,32 @@ ngx_ws_unmask(u_char *dst, const u_char *src, size_t len, const u_char *mask,
 
 
 u_char *
+ngx_ws_frame_header(u_char *p, ngx_uint_t first, size_t len,
+    const u_char *mask)
+{
+    u_char  bit;
+
+    bit = mask ? 0x80 : 0;
+    *p++ = (u_char) first;
+
+    if (len < 126) {
+        *p++ = (u_char) (len | bit);
+
+    } else {
+        *p++ = (u_char) (126 | bit);
+        *p++ = (u_char) (len >> 8);
+        *p++ = (u_char) len;
+    }
+
+    return mask ? ngx_cpymem(p, mask, 4) : p;
+}
+
+
+u_char *
 ngx_ws_frame_control(u_char *p, ngx_uint_t opcode, const u_char *data,
     size_t len, const u_char *mask)
 {
-    *p++ = (u_char) (NGX_WS_FIN | opcode);
-    *p++ = (u_char) (len | (mask ? 0x80 : 0));
-
-    if (mask) {
-        p = ngx_cpymem(p, mask, 4);
-    }
+    p = ngx_ws_frame_header(p, NGX_WS_FIN | opcode, len, mask);
 
     if (len) {
         ngx_ws_unmask(p, data, len, mask, 0);

@@ -59,6 +59,7 @@ typedef struct {
     unsigned                rsv1:1;      /* permessage-deflate negotiated */
     unsigned                any_rsv:1;   /* unknown extensions negotiated */
     size_t                  slice;       /* largest chunk, 0: any */
+    size_t                  piece;       /* chunks end there; counts down */
 
     /* the current frame, valid from NGX_WS_HEADER to NGX_WS_END */
 
@@ -117,6 +118,13 @@ ngx_ws_event_e ngx_ws_frame_parse(ngx_ws_frame_t *f, u_char **pos,
  */
 ngx_uint_t ngx_ws_unmask(u_char *dst, const u_char *src, size_t len,
     const u_char *mask, ngx_uint_t phase);
+
+/*
+ * Writes the header of a frame of up to 65535 bytes to p, returns its end.
+ * The first byte is as given; mask NULL: the payload is not masked.
+ */
+u_char *ngx_ws_frame_header(u_char *p, ngx_uint_t first, size_t len,
+    const u_char *mask);
 
 /*
  * Writes a control frame to p, masked if mask is not NULL, returns its end.

@@ -15,6 +15,7 @@
 
 static ngx_int_t ngx_ws_watch_header(ngx_ws_watch_t *w);
 static ngx_int_t ngx_ws_watch_payload(ngx_ws_watch_t *w);
+static ngx_int_t ngx_ws_watch_fragment(ngx_ws_watch_t *w);
 static ngx_int_t ngx_ws_watch_end(ngx_ws_watch_t *w);
 static ngx_int_t ngx_ws_watch_inspect(ngx_ws_watch_t *w, u_char *p,
     size_t len);
@@ -83,6 +84,10 @@ ngx_ws_watch(ngx_ws_watch_t *w, u_char **pos, u_char *last)
             return NGX_WS_WATCH_MORE;
         }
 
+        if (rc == NGX_AGAIN) {
+            return NGX_WS_WATCH_SPLIT;
+        }
+
         if (rc != NGX_OK) {
             return NGX_WS_WATCH_BAD;
         }
@@ -129,14 +134,54 @@ ngx_ws_watch_header(ngx_ws_watch_t *w)
         w->size += f->length;
     }
 
-    if (ngx_ws_watch_inspects(w) && f->length <= NGX_WS_HOLD_MAX) {
-        w->hold = 1;
+    if (!ngx_ws_watch_inspects(w)) {
+        w->held = 0;
         return NGX_OK;
     }
 
-    w->held = 0;
+    w->hold = 1;
+
+    if (f->length > NGX_WS_HOLD_MAX) {
+        w->replace = w->held;
+        return ngx_ws_watch_fragment(w);
+    }
 
     return NGX_OK;
+}
+
+
+/* the next fragment of a long frame, its header in place of w->replace bytes */
+
+static ngx_int_t
+ngx_ws_watch_fragment(ngx_ws_watch_t *w)
+{
+    u_char          *p;
+    ngx_uint_t       first;
+    ngx_ws_frame_t  *f;
+
+    f = &w->frame;
+
+    if (w->split) {
+        first = NGX_WS_CONTINUATION;
+
+    } else {
+        first = f->opcode | ((f->first && f->compressed) ? NGX_WS_RSV1 : 0);
+    }
+
+    w->split = 1;
+    f->piece = (size_t) ngx_min(f->left, NGX_WS_PIECE);
+
+    if (f->fin && f->piece == f->left) {
+        first |= NGX_WS_FIN;
+    }
+
+    p = ngx_ws_frame_header(w->header, first, f->piece,
+                            f->masked ? f->mask : NULL);
+
+    w->header_len = p - w->header;
+    w->held = w->header_len;
+
+    return NGX_AGAIN;
 }
 
 
@@ -156,14 +201,14 @@ ngx_ws_watch_payload(ngx_ws_watch_t *w)
         return NGX_OK;
     }
 
-    if (!f->masked) {
-        return ngx_ws_watch_inspect(w, f->chunk.data, f->chunk.len);
-    }
-
     p = f->chunk.data;
     phase = f->phase;
 
-    for (len = f->chunk.len; len; len -= size) {
+    if (!f->masked && ngx_ws_watch_inspect(w, p, f->chunk.len) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    for (len = f->masked ? f->chunk.len : 0; len; len -= size) {
 
         size = ngx_min(len, sizeof(buf));
         phase = ngx_ws_unmask(buf, p, size, f->mask, phase);
@@ -172,6 +217,11 @@ ngx_ws_watch_payload(ngx_ws_watch_t *w)
         if (ngx_ws_watch_inspect(w, buf, size) != NGX_OK) {
             return NGX_ERROR;
         }
+    }
+
+    if (w->split && f->piece == 0 && f->left) {
+        w->replace = 0;
+        return ngx_ws_watch_fragment(w);
     }
 
     return NGX_OK;
@@ -214,6 +264,7 @@ ngx_ws_watch_end(ngx_ws_watch_t *w)
 
     w->hold = 0;
     w->held = 0;
+    w->split = 0;
 
     return NGX_OK;
 }

@@ -42,7 +42,7 @@ static void
 fuzz_ws_run(fuzz_ws_t *st, u_char options, const uint8_t *data, size_t len,
     unsigned mode)
 {
-    size_t              at, n;
+    size_t              at, n, put, cut;
     u_char             *piece, *pos;
     unsigned            seed;
     ngx_ws_watch_t      w;
@@ -68,6 +68,8 @@ fuzz_ws_run(fuzz_ws_t *st, u_char options, const uint8_t *data, size_t len,
 
     seed = mode;
     v = NGX_WS_WATCH_MORE;
+    put = 0;
+    cut = 0;
 
     for (at = 0; at < len && v != NGX_WS_WATCH_BAD; at += n) {
 
@@ -82,6 +84,12 @@ fuzz_ws_run(fuzz_ws_t *st, u_char options, const uint8_t *data, size_t len,
 
             FUZZ_ASSERT(pos <= piece + n);
 
+            if (v == NGX_WS_WATCH_SPLIT) {
+                FUZZ_ASSERT(w.replace <= at + (pos - piece) + put - cut);
+                put += w.header_len;
+                cut += w.replace;
+            }
+
             if (v == NGX_WS_WATCH_CONTROL) {
                 st->controls++;
                 FUZZ_ASSERT(w.held == 0);
@@ -90,7 +98,7 @@ fuzz_ws_run(fuzz_ws_t *st, u_char options, const uint8_t *data, size_t len,
             /* what was committed before a violation depends on the split */
 
             if (v != NGX_WS_WATCH_BAD) {
-                fuzz_ws_commit(st, &w, at + (pos - piece));
+                fuzz_ws_commit(st, &w, at + (pos - piece) + put - cut);
             }
 
         } while (v != NGX_WS_WATCH_MORE && v != NGX_WS_WATCH_BAD);

@@ -326,6 +326,118 @@ test_budget(void)
 }
 
 
+/* what the owner makes of NGX_WS_WATCH_SPLIT, and what it may forward */
+
+static size_t
+forward(ngx_ws_watch_t *w, u_char *out, const u_char *in, size_t len, size_t n,
+    ngx_ws_verdict_e *verdict)
+{
+    u_char  *p, *pos, *end;
+    size_t   size, at;
+
+    end = out;
+    pos = out;
+
+    for (at = 0; at < len; at += size) {
+        size = len - at < n ? len - at : n;
+        memcpy(end, in + at, size);
+        end += size;
+
+        do {
+            w->budget = NGX_WS_INFLATE_BUDGET;
+            *verdict = ngx_ws_watch(w, &pos, end);
+
+            if (*verdict == NGX_WS_WATCH_SPLIT) {
+                p = pos - w->replace;
+                memmove(p + w->header_len, pos, end - pos);
+                memcpy(p, w->header, w->header_len);
+                end += w->header_len - w->replace;
+                pos += w->header_len - w->replace;
+            }
+
+            CHECK(w->held <= NGX_WS_HOLD_MAX + NGX_WS_HEADER_MAX);
+            CHECK(ngx_ws_watch_between(w));
+
+            if (*verdict == NGX_WS_WATCH_BAD) {
+                return pos - w->held - out;
+            }
+
+        } while (*verdict != NGX_WS_WATCH_MORE);
+    }
+
+    return pos - w->held - out;
+}
+
+
+static void
+test_fragments(void)
+{
+    size_t             i, n, len;
+    u_char            *in, *out, *want, *p;
+    ngx_ws_watch_t     w;
+    ngx_ws_verdict_e   v;
+
+    static u_char  header[] = "\x01\xff\0\0\0\0\0\x01\0\x01" "mask";
+
+    in = calloc(1, 70000);
+    out = calloc(1, 140000);
+    want = calloc(1, 70000);
+
+    len = sizeof(header) - 1;
+    memcpy(in, header, len);
+
+    for (i = 0; i < 65537; i++) {
+        in[len + i] = (u_char) ('a' + i % 26) ^ header[10 + i % 4];
+    }
+
+    len += i;
+
+    /* two of 32k and one of a byte, none with FIN; then the last frame */
+
+    memcpy(in + len, "\x80\x80mask", 6);
+    len += 6;
+
+    p = want;
+    p = (u_char *) memcpy(p, "\x01\xfe\x80\0mask", 8) + 8;
+    p = (u_char *) memcpy(p, in + 14, 32768) + 32768;
+    p = (u_char *) memcpy(p, "\0\xfe\x80\0mask", 8) + 8;
+    p = (u_char *) memcpy(p, in + 14 + 32768, 32768) + 32768;
+    p = (u_char *) memcpy(p, "\0\x81mask", 6) + 6;
+    *p++ = in[14 + 65536];
+    p = (u_char *) memcpy(p, "\x80\x80mask", 6) + 6;
+
+    for (n = 1; n <= 131072; n = n * 2 + n % 3) {
+        memset(&w, 0, sizeof(w));
+        w.text = 1;
+        w.frame.masked = 1;
+
+        CHECK_INT(forward(&w, out, in, len, n, &v), (size_t) (p - want));
+        CHECK(memcmp(out, want, p - want) == 0);
+        CHECK_INT(v, NGX_WS_WATCH_MORE);
+        CHECK_INT(w.messages, 1);
+        CHECK_INT(w.bytes, 65537);
+    }
+
+    /* a byte in the second fragment that is no UTF-8 */
+
+    in[14 + 40000] ^= 0x80;
+
+    for (n = 1; n <= 131072; n = n * 2 + n % 3) {
+        memset(&w, 0, sizeof(w));
+        w.text = 1;
+        w.frame.masked = 1;
+
+        CHECK_INT(forward(&w, out, in, len, n, &v), 8 + 32768);
+        CHECK_INT(v, NGX_WS_WATCH_BAD);
+        CHECK_INT(w.close, 1007);
+    }
+
+    free(in);
+    free(out);
+    free(want);
+}
+
+
 static unit_test_t  tests[] = {
     { "a message is the sum of its fragments", test_sizes },
     { "sizes do not overflow", test_overflow },
@@ -334,6 +446,7 @@ static unit_test_t  tests[] = {
     { "text in any split", test_text },
     { "inflated sizes", test_inflate },
     { "inflating yields", test_budget },
+    { "long frames become fragments", test_fragments },
 };
 
 

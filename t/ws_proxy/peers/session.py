@@ -409,21 +409,70 @@ def _():
     equal(code(client.recv()), 1002)
 
 
-@scenario('a text that turns out bad in a long frame cuts the other side')
+def until_close(ws):
+    """The fragments of a message that is never complete, and the code."""
+    data, first = b'', True
+    while True:
+        head, payload = ws.recv_frame()
+        if head == 0x88:
+            return data, code((CLOSE, payload))
+        equal(head & 0x80, 0)
+        equal(head & 0x0f == CONT, not first)
+        data, first = data + payload, False
+
+
+@scenario('a text that turns out bad in a long frame: 1007 to both sides')
 def _():
-    client, server = both(PROXY, backend, '/utf8')
-    client.send(client.frame(TEXT, b'x' * 200000 + b'\xff' + b'x' * 100))
-    equal(code(client.recv()), 1007)
-    data = b''
-    try:
-        while True:
-            piece = server.sock.recv(65536)
-            if not piece:
-                break
-            data += piece
-    except ConnectionError:
-        pass
-    check(len(data) < 200000, 'a bad message was completed')
+    for end in (0, 1):
+        pair = both(PROXY, backend, '/utf8')
+        sender, reader = pair[end], pair[1 - end]
+        sender.send(sender.frame(TEXT, b'x' * 200000 + b'\xff' + b'x' * 100))
+        data, last = until_close(reader)
+        equal(last, 1007)
+        check(data == b'x' * len(data) and len(data) >= 65536, len(data))
+        equal(code(sender.recv()), 1007)
+
+
+@scenario('a long frame that inflates too far: 1009 to its sender only')
+def _():
+    for path, size in (('/default', 100000), ('/big', 40 << 20)):
+        for end in (0, 1):
+            pair = both(PROXY, backend, path, [
+                'Sec-WebSocket-Extensions: permessage-deflate'],
+                extensions=b'permessage-deflate')
+            sender, reader = pair[end], pair[1 - end]
+            packed = sender.pack(os.urandom(80000) + bytes(size))
+            check(len(packed) > 70000, len(packed))
+            sender.send(sender.frame(BINARY, packed, rsv=4))
+            data, last = until_close(reader)
+            equal(last, 1000)
+            check(packed.startswith(data), 'other bytes came out')
+            equal(code(sender.recv()), 1009)
+
+
+@scenario('long frames that are inspected keep their message, in any pieces')
+def _():
+    for chop in (0, 999, 65536):
+        client, server = both(PROXY, backend, '/big', [
+            'Sec-WebSocket-Extensions: permessage-deflate'],
+            extensions=b'permessage-deflate')
+        for ends in ((client, server), (server, client)):
+            for size in (65536, 65537, 200000, 3000000):
+                text = os.urandom(size)
+                ends[0].send(
+                    ends[0].frame(BINARY, ends[0].pack(text), rsv=4)
+                    + ends[0].frame(PING, b'behind'), chop)
+                equal(ends[1].recv(), (BINARY, text))
+                equal(ends[1].recv(), (PING, b'behind'))
+        bye(client, server)
+
+        client, server = both(PROXY, backend, '/utf8')
+        text = 'é€😀'.encode() * 20000
+        for ends in ((client, server), (server, client)):
+            ends[0].send(ends[0].frame(TEXT, text[:70001], fin=False)
+                         + ends[0].frame(CONT, text[70001:]), chop)
+            equal(ends[1].recv(), (TEXT, text))
+        bye(client, server)
 
 
 @scenario('a Close of ours waits for the end of the frame that passes')
