@@ -640,9 +640,22 @@ ngx_egress_resolver_t *ngx_egress_resolver_ref(ngx_conf_t *cf,
 ngx_int_t ngx_egress_judge(ngx_egress_hop_t *hop, struct sockaddr *sa,
     socklen_t socklen, ngx_egress_reason_e *reason);
 
-/* upward: resolve_redirection.  NGX_OK: *addr was changed; NGX_DECLINED. */
+/* The addresses that stand for the resolver's answer; of the configuration. */
+typedef struct {
+    ngx_array_t          ipv4;         /* of ngx_egress_ip_t */
+    ngx_array_t          ipv6;
+} ngx_egress_redirected_t;
+
+/*
+ * upward: resolve_redirection.  NGX_OK: *addr is another name; NGX_DONE: the
+ * name stays, *to are its addresses; NGX_DECLINED; NGX_ERROR: out of memory.
+ */
 ngx_int_t ngx_egress_redirect(ngx_egress_redirection_t *rd, ngx_pool_t *pool,
-    ngx_egress_addr_t *addr);
+    ngx_egress_addr_t *addr, ngx_egress_redirected_t **to);
+
+/* upward: as ngx_egress_resolve(), but "to" is the answer if it is not NULL. */
+ngx_int_t ngx_egress_resolve_to(ngx_egress_resolve_t *rs,
+    ngx_egress_redirected_t *to);
 
 
 extern ngx_module_t  ngx_egress_module;

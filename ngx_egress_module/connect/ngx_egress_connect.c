@@ -103,7 +103,7 @@ ngx_egress_connect(ngx_egress_hop_t *hop)
     ngx_queue_init(&cn->attempts);
 
     rc = ngx_egress_redirect(hop->conf->redirection, hop->task->pool,
-                             &cn->addr);
+                             &cn->addr, &cn->redirected);
 
     if (rc == NGX_ERROR) {
         ngx_egress_connector_done(cn, NGX_EGRESS_INTERNAL);

@@ -66,6 +66,7 @@ struct ngx_egress_connector_s {
     ngx_egress_stage_e        stage;
 
     ngx_egress_addr_t         addr;        /* hop->addr, redirected */
+    ngx_egress_redirected_t  *redirected;  /* its addresses, or NULL: ask */
     ngx_egress_candidates_t   family[2];   /* the preferred one first */
     ngx_uint_t                nfamilies;
     ngx_queue_t               attempts;    /* under way */

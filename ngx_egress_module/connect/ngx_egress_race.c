@@ -138,7 +138,7 @@ ngx_egress_race_families(ngx_egress_connector_t *cn)
     } else if (cn->addr.family == AF_INET6) {
         strategy = NGX_EGRESS_IPV6_ONLY;
 
-    } else if (conf->resolver == NULL) {
+    } else if (conf->resolver == NULL && cn->redirected == NULL) {
         ngx_log_error(NGX_LOG_INFO, cn->log, 0,
                       "no resolver for \"%V\"", &cn->addr.host);
 
@@ -220,7 +220,7 @@ ngx_egress_race_ask(ngx_egress_connector_t *cn, ngx_egress_candidates_t *cd)
     rs->handler = ngx_egress_race_resolved;
     rs->data = cn;
 
-    rc = ngx_egress_resolve(rs);
+    rc = ngx_egress_resolve_to(rs, cn->redirected);
 
     if (rc == NGX_AGAIN) {
         cd->pending = 1;

@@ -27,6 +27,7 @@ struct ngx_egress_udp_ask_s {
     ngx_pool_t                *pool;
     ngx_egress_resolve_t       question;
     ngx_egress_addr_t          addr;       /* of the peer, redirected */
+    ngx_egress_redirected_t   *redirected; /* its addresses, or NULL: ask */
     ngx_uint_t                 family[2];
     ngx_uint_t                 nfamilies;
     ngx_uint_t                 next;
@@ -74,8 +75,13 @@ ngx_egress_udp_ask(ngx_egress_udp_peer_t *peer)
 
     ngx_queue_init(&ask->held);
 
-    if (hop->conf->redirection) {
-        (void) ngx_egress_redirect(hop->conf->redirection, pool, &ask->addr);
+    if (ngx_egress_redirect(hop->conf->redirection, pool, &ask->addr,
+                            &ask->redirected)
+        == NGX_ERROR)
+    {
+        peer->state = ngx_egress_udp_peer_denied;
+        ngx_egress_udp_ask_end(peer);
+        return;
     }
 
     if (ask->addr.family != AF_UNSPEC) {
@@ -96,7 +102,7 @@ ngx_egress_udp_ask_families(ngx_egress_udp_ask_t *ask, ngx_egress_hop_t *hop)
 
     strategy = hop->conf->family;
 
-    if (hop->conf->resolver == NULL) {
+    if (hop->conf->resolver == NULL && ask->redirected == NULL) {
         ngx_log_error(NGX_LOG_INFO, hop->task->log, 0,
                       "no resolver for \"%V\"", &ask->addr.host);
         return;
@@ -149,7 +155,7 @@ ngx_egress_udp_ask_next(ngx_egress_udp_peer_t *peer)
         rs->handler = ngx_egress_udp_answered;
         rs->data = peer;
 
-        rc = ngx_egress_resolve(rs);
+        rc = ngx_egress_resolve_to(rs, ask->redirected);
 
         if (rc == NGX_AGAIN) {
             peer->state = ngx_egress_udp_peer_asking;

@@ -12,9 +12,15 @@
 #include "../ngx_egress_hosts.h"
 
 
+/* the configuration says so: good until it changes */
+
+#define NGX_EGRESS_REDIRECTION_TTL  3600
+
+
 typedef struct {
-    ngx_egress_host_rule_t  host;    /* child: "parent" */
-    ngx_array_t             to;      /* of ngx_egress_addr_t */
+    ngx_egress_host_rule_t   host;   /* child: "parent" */
+    ngx_str_t                name;   /* to this name; len 0: to addresses */
+    ngx_egress_redirected_t  to;
 } ngx_egress_redirection_rule_t;
 
 
@@ -54,10 +60,8 @@ static ngx_command_t  ngx_egress_redirection_commands[] = {
 
 ngx_int_t
 ngx_egress_redirect(ngx_egress_redirection_t *rd, ngx_pool_t *pool,
-    ngx_egress_addr_t *addr)
+    ngx_egress_addr_t *addr, ngx_egress_redirected_t **to)
 {
-    in_port_t                       port;
-    ngx_egress_addr_t              *to;
     ngx_egress_redirection_rule_t  *rule;
 
     if (rd == NULL || addr->family != AF_UNSPEC) {
@@ -74,12 +78,32 @@ ngx_egress_redirect(ngx_egress_redirection_t *rd, ngx_pool_t *pool,
         return ngx_egress_redirection_parent(rule, pool, addr);
     }
 
-    to = rule->to.elts;
-    port = addr->port;
+    if (rule->name.len) {
+        addr->host = rule->name;
+        return NGX_OK;
+    }
 
-    *addr = to[rule->to.nelts > 1 ? ngx_random() % rule->to.nelts : 0];
+    *to = &rule->to;
 
-    addr->port = port;
+    return NGX_DONE;
+}
+
+
+ngx_int_t
+ngx_egress_resolve_to(ngx_egress_resolve_t *rs, ngx_egress_redirected_t *to)
+{
+    ngx_array_t  *addrs;
+
+    if (to == NULL) {
+        return ngx_egress_resolve(rs);
+    }
+
+    addrs = (rs->family == AF_INET) ? &to->ipv4 : &to->ipv6;
+
+    rs->addrs = addrs->elts;
+    rs->naddrs = addrs->nelts;
+    rs->ttl = NGX_EGRESS_REDIRECTION_TTL;
+    rs->reason = addrs->nelts ? NGX_EGRESS_NONE : NGX_EGRESS_DNS_NO_ADDRESS;
 
     return NGX_OK;
 }
@@ -89,26 +113,24 @@ static ngx_int_t
 ngx_egress_redirection_parent(ngx_egress_redirection_rule_t *rule,
     ngx_pool_t *pool, ngx_egress_addr_t *addr)
 {
-    size_t              left;
-    u_char             *p;
-    ngx_egress_addr_t  *to;
+    size_t   left;
+    u_char  *p;
 
-    to = rule->to.elts;
     left = addr->host.len - rule->host.name.len;
 
-    if (left + to->host.len > NGX_EGRESS_HOST_LEN) {
+    if (left + rule->name.len > NGX_EGRESS_HOST_LEN) {
         return NGX_DECLINED;
     }
 
-    p = ngx_pnalloc(pool, left + to->host.len);
+    p = ngx_pnalloc(pool, left + rule->name.len);
     if (p == NULL) {
         return NGX_ERROR;
     }
 
     ngx_memcpy(p, addr->host.data, left);
-    ngx_memcpy(p + left, to->host.data, to->host.len);
+    ngx_memcpy(p + left, rule->name.data, rule->name.len);
 
-    addr->host.len = left + to->host.len;
+    addr->host.len = left + rule->name.len;
     addr->host.data = p;
 
     return NGX_OK;
@@ -185,9 +207,10 @@ ngx_egress_redirection_rule(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     rule->host.name = addr.host;
 
-    if (ngx_array_init(&rule->to, cf->pool, cf->args->nelts - 3,
-                       sizeof(ngx_egress_addr_t))
-        != NGX_OK)
+    if (ngx_array_init(&rule->to.ipv4, cf->pool, 2, sizeof(ngx_egress_ip_t))
+            != NGX_OK
+        || ngx_array_init(&rule->to.ipv6, cf->pool, 2, sizeof(ngx_egress_ip_t))
+            != NGX_OK)
     {
         return NGX_CONF_ERROR;
     }
@@ -207,28 +230,37 @@ static char *
 ngx_egress_redirection_to(ngx_conf_t *cf, ngx_egress_redirection_rule_t *rule,
     ngx_str_t *value)
 {
-    ngx_egress_addr_t  *to, *first;
+    ngx_egress_ip_t    *ip;
+    ngx_egress_addr_t   to;
 
-    to = ngx_array_push(&rule->to);
-    if (to == NULL) {
+    if (ngx_egress_conf_host(cf, value, &to) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 
-    if (ngx_egress_conf_host(cf, value, to) != NGX_OK) {
-        return NGX_CONF_ERROR;
-    }
-
-    if (rule->host.child && to->family != AF_UNSPEC) {
+    if (rule->host.child && to.family != AF_UNSPEC) {
         return "must lead to a domain";
     }
 
-    first = rule->to.elts;
-
-    if (rule->to.nelts > 1
-        && (to->family == AF_UNSPEC || first->family == AF_UNSPEC))
+    if (rule->name.len
+        || (to.family == AF_UNSPEC
+            && rule->to.ipv4.nelts + rule->to.ipv6.nelts))
     {
         return "takes one name or several addresses";
     }
+
+    if (to.family == AF_UNSPEC) {
+        rule->name = to.host;
+        return NGX_CONF_OK;
+    }
+
+    ip = ngx_array_push(to.family == AF_INET ? &rule->to.ipv4
+                                             : &rule->to.ipv6);
+    if (ip == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ip->family = to.family;
+    ngx_memcpy(ip->bytes, to.ip.bytes, 16);
 
     return NGX_CONF_OK;
 }

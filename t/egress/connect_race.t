@@ -97,12 +97,19 @@ egress {
             exact one.invalid to 127.0.0.3;
             exact two.invalid to live.test;
             exact many.invalid to 127.0.0.3 127.0.0.5;
+            exact half.invalid to 127.0.0.2 127.0.0.3;
+            exact six.invalid to 127.0.0.2 ::1;
             parent sub.invalid to test;
             exact bad.invalid to 127.0.0.7;
         }
     }
+    escaper only4led direct_fixed {
+        $allow resolve_strategy ipv4_only;
+        resolve_redirection { exact six.invalid to ::1; }
+    }
     escaper nameless direct_fixed {
         egress_network_filter { allow 127.0.0.0/8; }
+        resolve_redirection { exact one.invalid to 127.0.0.3; }
     }
 }
 http {
@@ -242,6 +249,15 @@ is(way('elsewhere', 'live.sub.invalid'), '127.0.0.1 at 127.0.0.3',
    'a domain is redirected to another one');
 like(way('elsewhere', 'many.invalid'), qr/at 127\.0\.0\.[35]$/,
      'a name is redirected to one of several addresses');
+is_deeply([map { way('elsewhere', 'half.invalid') } 1 .. 8],
+          [('127.0.0.1 at 127.0.0.3') x 8],
+          'when one of them refuses, another one is tried');
+is(way('elsewhere', 'six.invalid'), '[::1] at [::1]',
+   'also one of the other family');
+is(way('only4led', 'six.invalid'), '502 dns_no_address',
+   'a strategy is about such addresses, too');
+is(way('nameless', 'one.invalid'), '127.0.0.1 at 127.0.0.3',
+   'they need no resolver');
 is(way('elsewhere', 'bad.invalid'), '403 destination_denied',
    'the filter judges where it leads to');
 
