@@ -11,7 +11,11 @@ use lib "$FindBin::Bin/../lib";
 
 use Test::More;
 
+use IO::Socket::IP;
+use Socket qw/SOCK_STREAM SOL_SOCKET SO_LINGER/;
+
 use EgressClient;
+use EgressDaemon;
 use EgressDns DNS => { zone => {
     'a.test' => { A => '127.0.0.1' },
     'six.test' => { AAAA => '::1' },
@@ -26,7 +30,7 @@ use EgressTcp ECHO => 'echo', DEAD => 'refuse', PARK => 'no_accept';
 my %port = map { /^TEST_NGINX_(\w+)_PORT$/ ? ($1 => $ENV{$_}) : () } keys %ENV;
 my %at = map { $_ => "127.0.0.1:$port{$_}" } keys %port;
 
-my $ngx = EgressNginx->new(master => 0, conf => <<'_EOC_');
+my $ngx = EgressNginx->new(master => 0, log_level => 'debug', conf => <<'_EOC_');
 egress {
     resolver dns c_ares {
         server         127.0.0.1:$TEST_NGINX_DNS_PORT;
@@ -39,6 +43,10 @@ egress {
         resolver          dns;
         resolve_strategy  ipv4_only;
         tcp_connect       max_retry=0 each_timeout=300ms;
+        egress_network_filter { allow 127.0.0.0/8; }
+    }
+    escaper patient direct_fixed {
+        tcp_connect max_retry=0 each_timeout=30s;
         egress_network_filter { allow 127.0.0.0/8; }
     }
     escaper silent direct_fixed { resolver none; }
@@ -159,7 +167,8 @@ sub check {
 
 my $c = EgressClient->new($port{STD});
 $c->write("CONNECT $at{DEAD} HTTP/1.0\r\n\r\n");
-is($c->response->{status}, 502, 'HTTP/1.0');
+my $m = $c->response;
+is($m->{status}, 502, 'HTTP/1.0');
 ok($c->ended, 'closed');
 
 
@@ -172,5 +181,42 @@ like($ngx->error_log, qr/\[error\] .*?egress failed: connection_refused, /,
      'a target that refuses is an error');
 like($ngx->error_log, qr/\[info\] .*?egress failed: destination_denied, /,
      'what a client may not do is not');
+
+
+# A connection that is open and reset before nginx can look at it: the first
+# SYN finds no room, nginx is stopped, and the kernel sends the next one.
+
+{
+    my $listener = EgressDaemon::listen_on('127.0.0.1', EgressPort::any(),
+                                           SOCK_STREAM);
+    my $addr = '127.0.0.1:' . $listener->sockport;
+
+    listen $listener, 0;
+
+    my $first = IO::Socket::IP->new(PeerAddr => $addr) or die "connect: $@\n";
+
+    $c = EgressClient->new($port{STD});
+    $c->send_request('CONNECT', $addr, [Host => $addr, 'X-Way' => 'patient']);
+    ok($ngx->wait_log(qr/egress connect to \Q$addr\E/), 'the first SYN');
+    $ngx->signal('STOP');
+    ok($ngx->wait_until(sub {
+        EgressNginx::slurp('/proc/' . $ngx->pid . '/stat') =~ /\) T /
+    }), 'nginx is stopped');
+
+    my @accepted = map { scalar $listener->accept } 1 .. 2;
+
+    setsockopt $accepted[1], SOL_SOCKET, SO_LINGER, pack 'll', 1, 0;
+    close $accepted[1];
+    $ngx->signal('CONT');
+
+    $m = $c->response;
+    is($m->{status}, 502, 'a connection that is reset at once');
+    is(EgressHttp::header($m, 'Proxy-Status'), 'ngx_egress; '
+       . 'error=connection_terminated; details="connection reset"',
+       'is told to the client');
+    ok($ngx->wait_until(sub {
+        $ngx->access_log =~ /^502 connection_reset 127/m
+    }), 'and logged');
+}
 
 done_testing();

@@ -454,3 +454,46 @@ unknown escaper "missing"
 sorry connection_refused
 --- no_error_log
 [alert]
+
+
+=== TEST 34: a network without a route, in g3's codes
+--- main_config
+egress {
+    escaper direct direct_fixed {
+        egress_network_filter { allow 203.0.113.0/24; }
+    }
+}
+--- config
+    egress_http_proxy direct;
+    egress_open_proxy on;
+    egress_error_codes extended;
+--- raw_request eval
+"CONNECT 203.0.113.1:80 HTTP/1.1\r\nHost: x\r\n\r\n"
+--- error_code: 523
+--- response_headers_like
+Proxy-Status: ngx_egress; error=destination_ip_unroutable; details="network unreachable"
+--- error_log
+egress failed: network_unreachable
+--- no_error_log
+[alert]
+
+
+=== TEST 35: a host without a route
+--- main_config
+egress {
+    escaper direct direct_fixed {
+        egress_network_filter { allow 198.51.100.0/24; }
+    }
+}
+--- config
+    egress_http_proxy direct;
+    egress_open_proxy on;
+--- raw_request eval
+"CONNECT 198.51.100.1:80 HTTP/1.1\r\nHost: x\r\n\r\n"
+--- error_code: 502
+--- response_headers_like
+Proxy-Status: ngx_egress; error=destination_ip_unroutable; details="host unreachable"
+--- error_log
+egress failed: host_unreachable
+--- no_error_log
+[alert]

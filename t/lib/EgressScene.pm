@@ -11,6 +11,7 @@ package EgressScene;
 #     direct, closed, nowhere   escapers: loopback allowed, nothing allowed,
 #                               dummy_deny
 #     $::origin, $::dead        "address:port" of the origin, of nobody
+#     198.51.100.0/24           nobody is there; nor is any other network
 #     TEST_NGINX_RESET_PORT     a peer that resets after ten bytes
 #     a.test, c.test            127.0.0.1, by A and by CNAME
 #     private.test, mixed.test  a private address, alone and with loopback
@@ -19,7 +20,7 @@ package EgressScene;
 use strict;
 use warnings;
 
-use EgressNetns;
+use EgressNetns unreachable => ['198.51.100.0/24'];
 
 use EgressDns DNS => { zone => {
     'a.test' => { A => '127.0.0.1' },
