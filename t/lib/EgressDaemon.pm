@@ -220,7 +220,7 @@ sub lines {
 sub wait_line {
     my ($name, $re, $timeout) = @_;
 
-    my $end = time() + ($timeout || 5);
+    my $end = time() + ($timeout || 15);
 
     do {
         my ($line) = grep { $_ =~ $re } lines($name);

@@ -393,7 +393,7 @@ sub stop {
 sub wait_until {
     my ($self, $code, $timeout) = @_;
 
-    my $end = time() + $slow * ($timeout || 5);
+    my $end = time() + $slow * ($timeout || 15);
 
     while (1) {
         my $value = $code->();

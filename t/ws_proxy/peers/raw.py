@@ -25,7 +25,7 @@ def accept_key(key):
 class Raw:
     """One end of a connection; a client masks, a server does not."""
 
-    def __init__(self, sock, client, timeout=5):
+    def __init__(self, sock, client, timeout=15):
         self.sock = sock
         self.client = client
         self.buf = b''
@@ -34,7 +34,7 @@ class Raw:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     @classmethod
-    def connect(cls, port, path='/', headers=(), timeout=5):
+    def connect(cls, port, path='/', headers=(), timeout=15):
         sock = socket.create_connection(('127.0.0.1', port), timeout)
         ws = cls(sock, True, timeout)
         key = base64.b64encode(os.urandom(16))
@@ -50,7 +50,7 @@ class Raw:
         return ws
 
     @classmethod
-    def accept(cls, sock, extensions=None, timeout=5):
+    def accept(cls, sock, extensions=None, timeout=15):
         ws = cls(sock, False, timeout)
         ws.head = ws.read_head()
         key = ws.header(b'sec-websocket-key')

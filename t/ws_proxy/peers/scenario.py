@@ -40,7 +40,7 @@ class Backend:
 
     def __init__(self, port):
         self.listener = socket.create_server(('127.0.0.1', port), backlog=64)
-        self.listener.settimeout(5)
+        self.listener.settimeout(15)
 
     def socket(self):
         return self.listener.accept()[0]

@@ -44,7 +44,7 @@ def http(path, headers=(), method='GET', version='1.1', more=b''):
 
 def response(sock):
     data = b''
-    sock.settimeout(5)
+    sock.settimeout(15)
     while True:
         piece = sock.recv(65536)
         if not piece:
