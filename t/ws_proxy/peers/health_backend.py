@@ -17,7 +17,7 @@
 #     forged    101 with a wrong Sec-WebSocket-Accept
 #     chunked   ok, in chunks of 3 bytes
 #     reset     the connection is closed at once
-#     flap      ok and fail in turn
+#     flap      ok and fail in turn, for each URI
 #
 # Each request is a line of DIR/log: ADDRESS:PORT, method, URI, and whatever
 # X-Health-Check, Authorization and Host say.
@@ -39,11 +39,13 @@ def mode_of(name):
                 mode = f.read().strip()
         except OSError:
             continue
-        if mode != 'flap':
-            return mode
-        flaps[name] = not flaps.get(name)
-        return 'ok' if flaps[name] else 'fail'
+        return mode
     return 'ok'
+
+
+def flap(*whom):
+    flaps[whom] = not flaps.get(whom)
+    return 'ok' if flaps[whom] else 'fail'
 
 
 def record(*words):
@@ -84,6 +86,8 @@ async def serve(name, reader, writer):
            fields.get('x-health-check', ''), 'auth=' +
            fields.get('authorization', ''), 'host=' + fields['host'],
            'body=' + body.decode())
+    if mode == 'flap':
+        mode = flap(name, lines[0])
     if mode == 'hang':
         await asyncio.sleep(3600)
     text = ('%s healthy\n' % name).encode()
