@@ -15,7 +15,7 @@ static void ngx_egress_udp_upload_delay(ngx_event_t *ev);
 static void ngx_egress_udp_download_delay(ngx_event_t *ev);
 static void ngx_egress_udp_timer_handler(ngx_event_t *ev);
 
-static void ngx_egress_udp_download(ngx_egress_udp_t *udp,
+static ngx_int_t ngx_egress_udp_download(ngx_egress_udp_t *udp,
     ngx_connection_t *c);
 static void ngx_egress_udp_backward(ngx_egress_udp_t *udp,
     ngx_egress_udp_datagram_t *d);
@@ -142,7 +142,7 @@ ngx_egress_udp_upstream_handler(ngx_event_t *rev)
         return;
     }
 
-    ngx_egress_udp_download(udp, c);
+    (void) ngx_egress_udp_download(udp, c);
 }
 
 
@@ -175,9 +175,11 @@ ngx_egress_udp_download_delay(ngx_event_t *ev)
     c = ev->data;
     udp = c->data;
 
-    for (i = 0; i < 2 && !udp->closed; i++) {
-        if (udp->upstream[i]) {
-            ngx_egress_udp_download(udp, udp->upstream[i]);
+    for (i = 0; i < 2; i++) {
+        if (udp->upstream[i]
+            && ngx_egress_udp_download(udp, udp->upstream[i]) != NGX_OK)
+        {
+            return;
         }
     }
 }
@@ -211,7 +213,9 @@ ngx_egress_udp_timer_handler(ngx_event_t *ev)
 }
 
 
-static void
+/* NGX_ERROR: the task is over, and udp may be gone with it. */
+
+static ngx_int_t
 ngx_egress_udp_download(ngx_egress_udp_t *udp, ngx_connection_t *c)
 {
     size_t                      bytes;
@@ -234,7 +238,7 @@ ngx_egress_udp_download(ngx_egress_udp_t *udp, ngx_connection_t *c)
 
         if (n == NGX_ERROR) {
             ngx_egress_task_finish(udp->task, NGX_EGRESS_INTERNAL);
-            return;
+            return NGX_ERROR;
         }
 
         for (i = 0; i < n; i++) {
@@ -252,13 +256,16 @@ ngx_egress_udp_download(ngx_egress_udp_t *udp, ngx_connection_t *c)
     }
 
     ngx_post_event(c->read, &ngx_posted_next_events);
-    return;
+    return NGX_OK;
 
 wait:
 
     if (ngx_handle_read_event(c->read, 0) != NGX_OK) {
         ngx_egress_task_finish(udp->task, NGX_EGRESS_INTERNAL);
+        return NGX_ERROR;
     }
+
+    return NGX_OK;
 }
 
 

@@ -146,6 +146,7 @@ ngx_egress_udp_transient(ngx_err_t err)
     case EPROTO:
     case ENOPROTOOPT:
     case EOPNOTSUPP:
+    case ENONET:                           /* ICMP: host isolated */
     case NGX_EACCES:                       /* ICMPv6: prohibited */
         return 1;
 

@@ -41,6 +41,8 @@ static void ngx_egress_udp_ask_families(ngx_egress_udp_ask_t *ask,
 static void ngx_egress_udp_ask_next(ngx_egress_udp_peer_t *peer);
 static void ngx_egress_udp_answered(ngx_egress_resolve_t *rs);
 static void ngx_egress_udp_answer(ngx_egress_udp_peer_t *peer);
+static ngx_uint_t ngx_egress_udp_first_answer(ngx_egress_udp_peer_t *peer,
+    ngx_egress_resolve_t *rs);
 static void ngx_egress_udp_ask_end(ngx_egress_udp_peer_t *peer);
 
 
@@ -208,8 +210,7 @@ ngx_egress_udp_answer(ngx_egress_udp_peer_t *peer)
         return;
     }
 
-    k = peer->udp->task->hop->conf->pick_random ? ngx_random() % rs->naddrs
-                                                : 0;
+    k = ngx_egress_udp_first_answer(peer, rs);
 
     for (i = 0; i < rs->naddrs; i++) {
         ip = &rs->addrs[(k + i) % rs->naddrs];
@@ -232,6 +233,39 @@ ngx_egress_udp_answer(ngx_egress_udp_peer_t *peer)
             return;
         }
     }
+}
+
+
+/*
+ * A conversation must not move to another address as long as the name still
+ * has the one that it began with.
+ */
+
+static ngx_uint_t
+ngx_egress_udp_first_answer(ngx_egress_udp_peer_t *peer,
+    ngx_egress_resolve_t *rs)
+{
+    ngx_uint_t         i;
+    ngx_egress_addr_t  addr;
+    u_char             text[NGX_EGRESS_IP_LEN];
+
+    if (peer->linked
+        && ngx_egress_addr_from_sockaddr(&addr, text, &peer->sockaddr.sockaddr)
+           == NGX_OK)
+    {
+        for (i = 0; i < rs->naddrs; i++) {
+            if (rs->addrs[i].family == addr.family
+                && ngx_memcmp(rs->addrs[i].bytes, addr.ip.bytes,
+                              addr.family == AF_INET ? 4 : 16)
+                   == 0)
+            {
+                return i;
+            }
+        }
+    }
+
+    return peer->udp->task->hop->conf->pick_random
+           ? ngx_random() % rs->naddrs : 0;
 }
 
 

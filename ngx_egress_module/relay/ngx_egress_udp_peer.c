@@ -299,7 +299,9 @@ ngx_egress_udp_peer_known(ngx_egress_udp_t *udp, struct sockaddr *sa)
     {
         peer = ngx_queue_data(q, ngx_egress_udp_peer_t, ip);
 
-        if (peer->state == ngx_egress_udp_peer_allowed
+        /* while its name is asked for again it still is who it was */
+
+        if (peer->state != ngx_egress_udp_peer_denied
             && ngx_cmp_sockaddr(&peer->sockaddr.sockaddr, peer->socklen, sa,
                                 peer->socklen, 0)
                == NGX_OK)
