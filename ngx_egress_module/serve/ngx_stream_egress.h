@@ -153,6 +153,12 @@ void ngx_stream_egress_farewell(ngx_stream_egress_ctx_t *ctx, u_char *p,
 
 ngx_stream_egress_ctx_t *ngx_stream_egress_get_ctx(ngx_stream_session_t *s);
 
+/*
+ * The address the client has connected to, which is not that of the listener
+ * when egress_intelli_proxy has handed the connection over.  0: not known.
+ */
+socklen_t ngx_stream_egress_local(ngx_connection_t *c, ngx_sockaddr_t *sa);
+
 
 /*
  * Reading a protocol.  ngx_stream_egress_read() gives the bytes of ctx->buffer

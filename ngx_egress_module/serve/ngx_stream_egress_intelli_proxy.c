@@ -55,10 +55,12 @@ static void ngx_stream_egress_intelli_hand_over(ngx_stream_session_t *s,
     ngx_addr_t *addr, ngx_listening_t *ls);
 static ngx_listening_t *ngx_stream_egress_intelli_find(ngx_cycle_t *cycle,
     ngx_addr_t *addr);
-static ngx_uint_t ngx_stream_egress_intelli_match(ngx_listening_t *ls,
+static ngx_uint_t ngx_stream_egress_intelli_for_all(struct sockaddr *sa,
     ngx_addr_t *addr);
 
 static ngx_int_t ngx_stream_egress_intelli_postconfiguration(ngx_conf_t *cf);
+static ngx_int_t ngx_stream_egress_intelli_no_tls(ngx_conf_t *cf,
+    ngx_stream_egress_listen_t *ls, void *data);
 static ngx_int_t ngx_stream_egress_intelli_no_loop(ngx_conf_t *cf,
     ngx_stream_egress_listen_t *ls, void *data);
 static ngx_int_t ngx_stream_egress_intelli_search(ngx_conf_t *cf,
@@ -356,49 +358,83 @@ static ngx_listening_t *
 ngx_stream_egress_intelli_find(ngx_cycle_t *cycle, ngx_addr_t *addr)
 {
     ngx_uint_t        i;
-    ngx_listening_t  *ls;
+    ngx_listening_t  *ls, *all;
 
     ls = cycle->listening.elts;
+    all = NULL;
 
     for (i = 0; i < cycle->listening.nelts; i++) {
-        if (ngx_stream_egress_intelli_match(&ls[i], addr)) {
+
+        if (ls[i].type != SOCK_STREAM) {
+            continue;
+        }
+
+        if (ngx_cmp_sockaddr(ls[i].sockaddr, ls[i].socklen, addr->sockaddr,
+                             addr->socklen, 1)
+            == NGX_OK)
+        {
             return &ls[i];
+        }
+
+        if (all == NULL
+            && ngx_stream_egress_intelli_for_all(ls[i].sockaddr, addr))
+        {
+            all = &ls[i];
         }
     }
 
-    return NULL;
+    return all;
 }
 
 
 /* one socket may stand for all addresses of a port */
 
 static ngx_uint_t
-ngx_stream_egress_intelli_match(ngx_listening_t *ls, ngx_addr_t *addr)
+ngx_stream_egress_intelli_for_all(struct sockaddr *sa, ngx_addr_t *addr)
 {
-    if (ls->type != SOCK_STREAM) {
-        return 0;
-    }
-
-    if (ls->wildcard) {
-        return ls->sockaddr->sa_family == addr->sockaddr->sa_family
-               && ngx_inet_get_port(ls->sockaddr)
-                  == ngx_inet_get_port(addr->sockaddr);
-    }
-
-    return ngx_cmp_sockaddr(ls->sockaddr, ls->socklen, addr->sockaddr,
-                            addr->socklen, 1)
-           == NGX_OK;
+    return ngx_inet_wildcard(sa)
+           && sa->sa_family == addr->sockaddr->sa_family
+           && ngx_inet_get_port(sa) == ngx_inet_get_port(addr->sockaddr);
 }
 
-
-/* A connection must not be handed over to a server that hands it over. */
 
 static ngx_int_t
 ngx_stream_egress_intelli_postconfiguration(ngx_conf_t *cf)
 {
+    if (ngx_stream_egress_each_listen(cf, ngx_stream_egress_intelli_no_tls,
+                                      NULL)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
     return ngx_stream_egress_each_listen(cf,
                                      ngx_stream_egress_intelli_no_loop, NULL);
 }
+
+
+static ngx_int_t
+ngx_stream_egress_intelli_no_tls(ngx_conf_t *cf,
+    ngx_stream_egress_listen_t *ls, void *data)
+{
+    ngx_stream_egress_intelli_conf_t  *iscf;
+
+    iscf = ls->ctx->srv_conf[ngx_stream_egress_intelli_module.ctx_index];
+
+    if (iscf->where.name.len == 0 || !ls->ssl) {
+        return NGX_OK;
+    }
+
+    (void) ngx_egress_conf_error(cf, &iscf->where,
+                                 "\"egress_intelli_proxy\" cannot be used with "
+                                 "\"listen %V ssl\", name a \"tls_server=\" "
+                                 "instead,", ls->text);
+
+    return NGX_ERROR;
+}
+
+
+/* A connection must not be handed over to a server that hands it over. */
 
 
 static ngx_int_t
@@ -459,11 +495,7 @@ ngx_stream_egress_intelli_search(ngx_conf_t *cf,
     {
         found = 2;
 
-    } else if (ngx_inet_wildcard(ls->sockaddr)
-               && ls->sockaddr->sa_family == addr->sockaddr->sa_family
-               && ngx_inet_get_port(ls->sockaddr)
-                  == ngx_inet_get_port(addr->sockaddr))
-    {
+    } else if (ngx_stream_egress_intelli_for_all(ls->sockaddr, addr)) {
         found = 1;
     }
 

@@ -85,6 +85,22 @@ ngx_stream_egress_get_ctx(ngx_stream_session_t *s)
 }
 
 
+socklen_t
+ngx_stream_egress_local(ngx_connection_t *c, ngx_sockaddr_t *sa)
+{
+    socklen_t  len;
+
+    len = sizeof(ngx_sockaddr_t);
+
+    if (getsockname(c->fd, &sa->sockaddr, &len) == -1) {
+        ngx_connection_error(c, ngx_socket_errno, "getsockname() failed");
+        return 0;
+    }
+
+    return len;
+}
+
+
 void
 ngx_stream_egress_connect(ngx_stream_egress_ctx_t *ctx)
 {

@@ -360,15 +360,14 @@ ngx_stream_egress_sni_target(ngx_stream_egress_ctx_t *ctx)
 static in_port_t
 ngx_stream_egress_sni_listener_port(ngx_connection_t *c)
 {
+    ngx_sockaddr_t  sa;
+
     if (c->proxy_protocol && c->proxy_protocol->dst_port) {
         return c->proxy_protocol->dst_port;
     }
 
-    if (ngx_connection_local_sockaddr(c, NULL, 0) != NGX_OK) {
-        return 0;
-    }
-
-    return ngx_inet_get_port(c->local_sockaddr);
+    return ngx_stream_egress_local(c, &sa) ? ngx_inet_get_port(&sa.sockaddr)
+                                           : 0;
 }
 
 

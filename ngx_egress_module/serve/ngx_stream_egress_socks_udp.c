@@ -112,6 +112,7 @@ ngx_stream_egress_socks_udp_owner(ngx_stream_egress_ctx_t *ctx,
 {
     ngx_addr_t                      *addr;
     ngx_array_t                     *bind;
+    ngx_sockaddr_t                   sa;
     ngx_connection_t                *c;
     ngx_stream_egress_socks_conf_t  *scf;
 
@@ -143,11 +144,11 @@ ngx_stream_egress_socks_udp_owner(ngx_stream_egress_ctx_t *ctx,
         return NGX_OK;
     }
 
-    if (ngx_connection_local_sockaddr(c, NULL, 0) != NGX_OK) {
+    if (ngx_stream_egress_local(c, &sa) == 0) {
         return NGX_ERROR;
     }
 
-    *len = ngx_stream_egress_socks_unmap(local, c->local_sockaddr);
+    *len = ngx_stream_egress_socks_unmap(local, &sa.sockaddr);
 
     if (*len == 0
         || local->sockaddr.sa_family != udp->owner.sockaddr.sa_family)

@@ -14,7 +14,7 @@ use EgressCert;
 use EgressClient;
 use EgressNginx;
 use EgressOrigin;
-use EgressPort qw/INTELLI HTTP SOCKS TLS PP HTTPONLY/;
+use EgressPort qw/INTELLI HTTP SOCKS TLS PP PATIENT/;
 use EgressProxyHeader;
 use EgressTcp ECHO => 'echo';
 use Test::More;
@@ -29,6 +29,12 @@ stream {
                              socks_server=127.0.0.1:$TEST_NGINX_SOCKS_PORT
                              tls_server=127.0.0.1:$TEST_NGINX_TLS_PORT;
         egress_protocol_detection_timeout 500ms;
+    }
+
+    server {
+        listen 127.0.0.1:$TEST_NGINX_PATIENT_PORT;
+        egress_intelli_proxy http_server=127.0.0.1:$TEST_NGINX_HTTP_PORT;
+        egress_protocol_detection_timeout 60s;
     }
 
     server {
@@ -104,28 +110,28 @@ is($c->request('GET', '/')->{body}, "local 192.0.2.7 http\n",
 
 
 my $start = time;
-ok(client('INTELLI')->ended(5), 'a silent client is closed');
+ok(client('INTELLI')->ended(10), 'a silent client is closed');
 cmp_ok(time - $start, '>', 0.4, 'after the timeout');
 
 $start = time;
 $c = client('INTELLI');
 $c->write('GE');
-ok($c->ended(5), 'a client that stops in the middle is closed');
+ok($c->ended(10), 'a client that stops in the middle is closed');
 cmp_ok(time - $start, '>', 0.4, 'after the timeout as well');
 
-$c = client('INTELLI');
+$c = client('PATIENT');
 $c->write('GE');
 $c->shut;
-ok($c->ended(0.4), 'a client that ends in the middle at once');
+ok($c->ended(10), 'a client that ends in the middle is not waited for');
 
-$c = client('INTELLI');
+$c = client('PATIENT');
 $c->write("\x00\x00\x00\x00garbage");
-ok($c->ended(0.4), 'an unknown protocol at once');
+ok($c->ended(10), 'nor is one of an unknown protocol');
 
 $c = client('PP', first => EgressProxyHeader::v1('192.0.2.7', 1234,
                                                  '192.0.2.1', 8080));
 $c->write("\x05\x01\x00");
-ok($c->ended(5), 'a known protocol that is not served');
+ok($c->ended(10), 'a known protocol that is not served');
 
 ok($ngx->reload, 'a reload');
 is(client('INTELLI')->request('GET', '/')->{body}, "local 127.0.0.1 http\n",
@@ -161,6 +167,12 @@ for my $case (
      . 'server { listen 127.0.0.1:2; '
      . 'egress_intelli_proxy tls_server=127.0.0.1:1',
      '"http_server=127.0.0.1:2" leads to an "egress_intelli_proxy" again'],
+    ['TLS on the port itself', 'listen 127.0.0.1:1 ssl; '
+     . 'ssl_certificate $TEST_NGINX_CERT_DIR/server.pem; '
+     . 'ssl_certificate_key $TEST_NGINX_CERT_DIR/server.key; '
+     . 'egress_intelli_proxy http_server=127.0.0.1:2',
+     '"egress_intelli_proxy" cannot be used with "listen 127.0.0.1:1 ssl", '
+     . 'name a "tls_server=" instead'],
     ['a listener of datagrams', 'listen 127.0.0.1:1 udp; '
      . 'egress_intelli_proxy http_server=127.0.0.1:1',
      '"egress_intelli_proxy" does not serve datagrams: remove "udp" from '
