@@ -301,6 +301,7 @@ static ngx_uint_t
 ngx_stream_egress_sni_target(ngx_stream_egress_ctx_t *ctx)
 {
     u_char                        *buf, text[NGX_EGRESS_TEXT_LEN];
+    ngx_int_t                      rc;
     in_port_t                      port;
     ngx_str_t                      host, name;
     ngx_connection_t              *c;
@@ -329,10 +330,10 @@ ngx_stream_egress_sni_target(ngx_stream_egress_ctx_t *ctx)
         return NGX_EGRESS_INTERNAL;
     }
 
-    if (ngx_egress_addr_parse(target, buf, host.data, host.len,
-                              NGX_EGRESS_PORT_OPTIONAL)
-        != NGX_OK)
-    {
+    rc = sni->tls ? ngx_egress_addr_host(target, buf, host.data, host.len)
+                  : ngx_egress_addr_parse(target, buf, host.data, host.len,
+                                          NGX_EGRESS_PORT_OPTIONAL);
+    if (rc != NGX_OK) {
         ngx_egress_text(&name, text, &host);
 
         ngx_log_error(NGX_LOG_INFO, c->log, 0,
