@@ -12,16 +12,19 @@ use lib "$FindBin::Bin/../lib";
 
 use File::Temp;
 use IO::Socket::UNIX;
+use Socket qw/SOL_SOCKET/;
 use Test::More;
 
 use EgressCert;
 use EgressClient;
 use EgressHello;
 use EgressNginx;
-use EgressPort qw/PROXY SIX REAL MAP TLSMAP SNI SOCKS/;
+use EgressPort qw/PROXY SIX REAL HTTPS DEVICE MAP TLSMAP SNI SOCKS/;
 use EgressProxyHeader;
 use EgressTcp PP => 'pp', TLS => { mode => 'echo', proxy_protocol => 1,
                                    tls => 1 };
+
+use constant SO_BINDTODEVICE => 25;
 
 my $dir = File::Temp->newdir;
 my $unix = "$dir/proxy.sock";
@@ -35,6 +38,14 @@ egress {
     escaper tls divert_tcp {
         proxy_addr 127.0.0.1:\$TEST_NGINX_TLS_PORT;
         egress_network_filter { allow 127.0.0.0/8; }
+    }
+    escaper lo divert_tcp {
+        proxy_addr 127.0.0.1:\$TEST_NGINX_PP_PORT;
+        bind_interface lo;
+    }
+    escaper nowhere divert_tcp {
+        proxy_addr 127.0.0.1:\$TEST_NGINX_PP_PORT;
+        bind_interface nowhere0;
     }
 }
 http {
@@ -54,6 +65,18 @@ http {
         real_ip_header proxy_protocol;
         egress_http_proxy next;
         allow all;
+    }
+    server {
+        listen 127.0.0.1:\$TEST_NGINX_HTTPS_PORT;
+        egress_http_proxy tls;
+        egress_https_forward on;
+        egress_tls_client {
+            ca_certificate \$TEST_NGINX_CERT_DIR/ca.pem;
+        }
+    }
+    server {
+        listen 127.0.0.1:\$TEST_NGINX_DEVICE_PORT;
+        egress_http_proxy \$http_x_way;
     }
 }
 stream {
@@ -107,9 +130,9 @@ sub header {
 
 
 sub tunnel {
-    my ($c, $target) = @_;
+    my ($c, $target, @headers) = @_;
 
-    my $r = $c->tunnel($target);
+    my $r = $c->tunnel($target, @headers);
 
     return $r->{status} == 200 ? header($c) : $r->{status};
 }
@@ -156,6 +179,31 @@ like($c->read_until(qr/\n/), qr/^HTTP\/1.1 502 /,
 
 ok(EgressDaemon::wait_line('PP', qr/in=[1-9]/),
    'the forwarded request came after a header');
+
+
+$c = client('HTTPS');
+$c->send_request('GET', 'https://localhost:4433/path', []);
+like($c->read_until(qr/\n/), qr/^HTTP\/1.1 502 /,
+     'an origin that answers https with the request');
+like(EgressDaemon::wait_line('TLS', qr/PROXY/),
+     qr/E0="localhost:4433" E1="localhost" E3=$id$/,
+     'a forwarded https request: TLS starts here, and its name is told');
+EgressDaemon::forget('TLS');
+
+
+SKIP: {
+    my $test = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1);
+
+    skip 'no permission for SO_BINDTODEVICE', 3
+        if !setsockopt $test, SOL_SOCKET, SO_BINDTODEVICE, "lo\0";
+
+    like(tunnel(client('DEVICE'), 'a.example:80', 'X-Way' => 'lo'),
+         qr/ E0="a.example:80" /, 'bind_interface');
+    is(tunnel(client('DEVICE'), 'a.example:80', 'X-Way' => 'nowhere'), 502,
+       'an interface that is not there');
+    ok($ngx->wait_log(qr/setsockopt\(SO_BINDTODEVICE, "nowhere0"\) failed/),
+       'and the log says so');
+}
 
 
 like(header(client('MAP')),
