@@ -217,8 +217,9 @@ ngx_http_egress_forward_is_loop(ngx_http_egress_forward_t *fwd,
 
 
 /*
- * The bytes behind the authority, as they are.  If there are none, the core's
- * parser points to a slash of "//".
+ * The bytes behind the authority, as they are, up to a fragment, which is not
+ * for servers (RFC 9112, section 3.2).  If there are none, the core's parser
+ * points to a slash of "//".
  */
 
 static ngx_int_t
@@ -240,6 +241,11 @@ ngx_http_egress_forward_uri(ngx_http_egress_forward_t *fwd)
         }
 
         return NGX_OK;
+    }
+
+    p = ngx_strlchr(fwd->uri.data, fwd->uri.data + fwd->uri.len, '#');
+    if (p) {
+        fwd->uri.len = p - fwd->uri.data;
     }
 
     if (fwd->uri.len && fwd->uri.data[0] == '/') {

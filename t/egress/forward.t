@@ -359,3 +359,15 @@ Proxy-Status: gate; error=proxy_loop_detected.*
 --- response_body_like: (?mi)^Forwarded: .*for=
 --- no_error_log
 [alert]
+
+
+=== TEST 28: a fragment is not for origins
+--- main_config eval: $::egress
+--- config
+    egress_http_proxy direct;
+    egress_open_proxy on;
+--- raw_request eval
+"GET http://$::origin/echo?a=%23#x/y?z#2 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+--- response_body_like: ^GET /echo\?a=%23 HTTP/1.1
+--- no_error_log
+[alert]

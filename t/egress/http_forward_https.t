@@ -22,8 +22,11 @@ use EgressOrigin
     WRONG => { tls => { cert => 'wrong' } },
     UNKNOWN => { tls => { cert => 'untrusted' } },
     MTLS => { tls => { client_ca => 1 } };
-use EgressPort qw/PROXY BLIND DEFAULT CLIENT OFF DENY/;
-use EgressTcp NOT_TLS => { mode => 'say hello\n' }, DEAD => 'refuse';
+use EgressDaemon;
+use EgressPort qw/PROXY BLIND DEFAULT CLIENT OFF DENY DIVERT/;
+use EgressTcp NOT_TLS => { mode => 'say hello\n' }, DEAD => 'refuse',
+    NEXT => { tls => 1, proxy_protocol => 1,
+              mode => 'say HTTP/1.1 200 OK\r\n\r\nbeyond' };
 
 my %port = map { /^TEST_NGINX_(\w+)_PORT$/ ? ($1 => $ENV{$_}) : () } keys %ENV;
 
@@ -38,6 +41,7 @@ egress {
     }
 
     escaper deny dummy_deny { }
+    escaper next divert_tcp { proxy_addr 127.0.0.1:$TEST_NGINX_NEXT_PORT; }
 }
 
 http {
@@ -83,6 +87,11 @@ http {
     server {
         listen             127.0.0.1:$TEST_NGINX_DENY_PORT;
         egress_http_proxy  deny;
+    }
+    server {
+        listen             127.0.0.1:$TEST_NGINX_DIVERT_PORT;
+        egress_http_proxy  next;
+        egress_tls_client { ca_certificate $TEST_NGINX_CERT_DIR/ca.pem; }
     }
 }
 _EOC_
@@ -131,6 +140,12 @@ is(get('DEFAULT', "https://127.0.0.1:$port{SECURE}/")->{status}, 502,
 is(get('CLIENT', "https://127.0.0.1:$port{MTLS}/")->{body}, "origin\n",
    'with a certificate of our own');
 is(get('OFF', "https://$at/")->{status}, 501, 'off in a server');
+
+is(get('DIVERT', 'https://localhost/')->{body}, 'beyond',
+   'TLS with the origin is spoken through a next proxy');
+like(EgressDaemon::wait_line('NEXT', qr/PROXY/),
+     qr/ E0="localhost:443" E1="localhost" E3=/,
+     'which was told before where it leads to');
 
 
 # Bodies, and the connection.
