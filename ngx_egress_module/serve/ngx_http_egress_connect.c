@@ -119,11 +119,9 @@ ngx_http_egress_client_gone(ngx_http_request_t *r)
 {
     int                n;
     char               buf[1];
-    ngx_event_t       *rev;
     ngx_connection_t  *c;
 
     c = r->connection;
-    rev = c->read;
 
     n = recv(c->fd, buf, 1, MSG_PEEK);
 
@@ -136,7 +134,7 @@ ngx_http_egress_client_gone(ngx_http_request_t *r)
     }
 
 #if (NGX_HTTP_SSL)
-    if (c->ssl && rev->pending_eof) {
+    if (c->ssl && c->read->pending_eof) {
         /* what can be read is most likely a close_notify */
         return NGX_OK;
     }

@@ -210,6 +210,15 @@ ngx_http_egress_forward_merge_conf(ngx_conf_t *cf, void *parent, void *child)
         }
     }
 
+#else
+
+    if (conf->https) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"egress_https_forward\" needs an nginx that is "
+                           "configured with --with-http_ssl_module");
+        return NGX_CONF_ERROR;
+    }
+
 #endif
 
     ngx_conf_merge_uint_value(conf->keepalive, prev->keepalive, 64);
