@@ -518,9 +518,11 @@ void ngx_egress_hop_negotiated(ngx_egress_hop_t *hop, ngx_uint_t reason);
 
 
 /*
- * The main extension point.  Four verbs, NULL: not needed.  No escaper opens
- * sockets, sets timers on them, or finishes the task.
+ * The main extension point.  NULL: not needed.  No escaper opens sockets, sets
+ * timers on them, or finishes the task.
  *
+ * create     before its block is read: defaults, other than zero, of e->conf
+ *            and of what the common directives fill.
  * init       configuration time, after the whole file has been read; checks
  *            the block.  Errors through ngx_egress_conf_error().
  * select     NGX_OK: task->hop is filled; NGX_DECLINED: task->escaper is the

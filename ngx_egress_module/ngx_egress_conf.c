@@ -73,6 +73,37 @@ ngx_egress_conf_block(ngx_conf_t *cf, ngx_egress_block_t *blocks, ngx_uint_t n)
 
 
 void *
+ngx_egress_conf_type(ngx_conf_t *cf, void *types, ngx_uint_t n)
+{
+    u_char       known[NGX_MAX_CONF_ERRSTR], *p;
+    ngx_str_t   *value, **type;
+    ngx_uint_t   i;
+
+    value = cf->args->elts;
+    type = types;
+    p = known;
+
+    for (i = 0; i < n; i++) {
+
+        if (type[i]->len == value[2].len
+            && ngx_memcmp(type[i]->data, value[2].data, value[2].len) == 0)
+        {
+            return type[i];
+        }
+
+        p = ngx_slprintf(p, known + NGX_MAX_CONF_ERRSTR, "%s\"%V\"",
+                         i ? (i == n - 1 ? " or " : ", ") : "", type[i]);
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "unknown %V type \"%V\", use %*s",
+                       &value[0], &value[2], p - known, known);
+
+    return NULL;
+}
+
+
+void *
 ngx_egress_object_ref(ngx_conf_t *cf, ngx_array_t *objects, ngx_str_t *name,
     size_t size)
 {
@@ -112,10 +143,16 @@ ngx_egress_object_ref(ngx_conf_t *cf, ngx_array_t *objects, ngx_str_t *name,
 char *
 ngx_egress_object_declare(ngx_conf_t *cf, ngx_egress_object_t *object)
 {
+    ngx_str_t  *value;
+
     if (object->declared) {
+        value = cf->args->elts;
+
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "duplicate name \"%V\", it is declared in %V:%ui",
-                           &object->name, &object->file, object->line);
+                           "duplicate %V \"%V\", the first one is at "
+                           "%V:%ui, this one",
+                           &value[0], &object->name, &object->file,
+                           object->line);
         return NGX_CONF_ERROR;
     }
 
@@ -142,32 +179,6 @@ ngx_egress_conf_error(ngx_conf_t *cf, ngx_egress_object_t *object,
                   last - errstr, errstr, &object->file, object->line);
 
     return NGX_CONF_ERROR;
-}
-
-
-char *
-ngx_egress_conf_set_rate_slot(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    size_t     *rate;
-    ssize_t     n;
-    ngx_str_t  *value;
-
-    rate = (size_t *) ((char *) conf + cmd->offset);
-
-    if (*rate != NGX_CONF_UNSET_SIZE) {
-        return ngx_egress_is_duplicate;
-    }
-
-    value = cf->args->elts;
-
-    n = ngx_egress_parse_rate(&value[1]);
-    if (n == NGX_ERROR) {
-        return "has an invalid rate, use bytes a second as in \"512k\"";
-    }
-
-    *rate = n;
-
-    return NGX_CONF_OK;
 }
 
 

@@ -51,6 +51,14 @@ char *ngx_egress_conf_block(ngx_conf_t *cf, ngx_egress_block_t *blocks,
     ngx_uint_t n);
 
 /*
+ * The type that the second argument of "KIND NAME TYPE { }" names, in an array
+ * of n pointers to structures that begin with an ngx_str_t, their name.  NULL:
+ * there is none, logged with those that there are.
+ */
+void *ngx_egress_conf_type(ngx_conf_t *cf, void *types, ngx_uint_t n);
+
+
+/*
  * Finds the object of that name in an array of pointers to structures that
  * begin with an ngx_egress_object_t, or makes a zeroed one of "size" bytes,
  * remembering file and line.  NULL: out of memory.
@@ -58,7 +66,7 @@ char *ngx_egress_conf_block(ngx_conf_t *cf, ngx_egress_block_t *blocks,
 void *ngx_egress_object_ref(ngx_conf_t *cf, ngx_array_t *objects,
     ngx_str_t *name, size_t size);
 
-/* Marks it declared here; a phrase for the setter if it already was. */
+/* Marks it declared here; NGX_CONF_ERROR, logged, if it already was. */
 char *ngx_egress_object_declare(ngx_conf_t *cf, ngx_egress_object_t *object);
 
 /*
@@ -80,12 +88,6 @@ char *ngx_egress_conf_defer(ngx_conf_t *cf, ngx_egress_conf_check_pt check,
     void *data);
 
 
-/* Setters in the manner of ngx_conf_set_*_slot. */
-
-/* A rate per second: "10m", "10m/s"; "0" or "off": no limit.  size_t. */
-char *ngx_egress_conf_set_rate_slot(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-
 /*
  * The arguments of a tcp_sock_speed_limit: a rate for both directions, or
  * "upload=" and "download=".  Sets what is named; a phrase on an error.
@@ -93,7 +95,10 @@ char *ngx_egress_conf_set_rate_slot(ngx_conf_t *cf, ngx_command_t *cmd,
 char *ngx_egress_conf_speed_limit(ngx_conf_t *cf, size_t *upload,
     size_t *download);
 
-/* Parses such a rate; NGX_ERROR: malformed. */
+/*
+ * Parses such a rate, bytes a second: "10m", "10m/s"; 0, "0" or "off": no
+ * limit.  NGX_ERROR: malformed.
+ */
 ssize_t ngx_egress_parse_rate(ngx_str_t *value);
 
 /*
@@ -118,15 +123,6 @@ ngx_uint_t ngx_egress_conf_param(ngx_str_t *arg, const char *key,
 #define ngx_egress_header_end(h)     (h)->next = NULL
 #else
 #define ngx_egress_header_end(h)
-#endif
-
-/* 1.29.8: ngx_http_parse_chunked() got keep_trailers */
-#if (NGX_EGRESS_PARSE_CHUNKED_4)
-#define ngx_egress_parse_chunked(r, b, ctx)                                   \
-    ngx_http_parse_chunked(r, b, ctx, 1)
-#else
-#define ngx_egress_parse_chunked(r, b, ctx)                                   \
-    ngx_http_parse_chunked(r, b, ctx)
 #endif
 
 /* 1.23.2: TLVs of the PROXY protocol are kept */

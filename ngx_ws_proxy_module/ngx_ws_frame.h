@@ -106,9 +106,6 @@ typedef struct {
 ngx_ws_event_e ngx_ws_frame_parse(ngx_ws_frame_t *f, u_char **pos,
     u_char *last);
 
-/* bytes of an incomplete header that were consumed */
-#define ngx_ws_frame_header_bytes(f)  ((f)->have)
-
 /* true if no frame is open: a header is awaited, or has begun */
 #define ngx_ws_frame_between(f)       ((f)->state == 0)
 

@@ -19,8 +19,6 @@ typedef enum {
 } ngx_egress_visit_e;
 
 
-static ngx_egress_escaper_type_t *ngx_egress_escaper_type(
-    ngx_egress_conf_t *ecf, ngx_str_t *name);
 static char *ngx_egress_escaper_create(ngx_conf_t *cf,
     ngx_egress_escaper_t *e);
 static char *ngx_egress_escaper_check(ngx_conf_t *cf, ngx_egress_escaper_t *e);
@@ -46,11 +44,6 @@ static ngx_command_t  ngx_egress_escaper_commands[] = {
       offsetof(ngx_egress_escaper_t, path_selection),
       NULL },
 
-      ngx_null_command
-};
-
-
-static ngx_command_t  ngx_egress_no_commands[] = {
       ngx_null_command
 };
 
@@ -123,10 +116,8 @@ ngx_egress_escaper_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
-    type = ngx_egress_escaper_type(ecf, &value[2]);
+    type = ngx_egress_conf_type(cf, ecf->types.elts, ecf->types.nelts);
     if (type == NULL) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "unknown escaper type \"%V\"", &value[2]);
         return NGX_CONF_ERROR;
     }
 
@@ -147,8 +138,7 @@ ngx_egress_escaper_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return rv;
     }
 
-    blocks[0].commands = type->commands ? type->commands
-                                        : ngx_egress_no_commands;
+    blocks[0].commands = type->commands;
     blocks[0].conf = e->conf;
 
     n = 1;
@@ -174,26 +164,6 @@ ngx_egress_escaper_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     return ngx_egress_conf_block(cf, blocks, n);
-}
-
-
-static ngx_egress_escaper_type_t *
-ngx_egress_escaper_type(ngx_egress_conf_t *ecf, ngx_str_t *name)
-{
-    ngx_uint_t                   i;
-    ngx_egress_escaper_type_t  **type;
-
-    type = ecf->types.elts;
-
-    for (i = 0; i < ecf->types.nelts; i++) {
-        if (type[i]->name.len == name->len
-            && ngx_memcmp(type[i]->name.data, name->data, name->len) == 0)
-        {
-            return type[i];
-        }
-    }
-
-    return NULL;
 }
 
 

@@ -24,18 +24,16 @@ static char *ngx_egress_resolver_check(ngx_conf_t *cf,
 static char *ngx_egress_resolver_walk(ngx_conf_t *cf,
     ngx_egress_resolver_t *r);
 
-static ngx_egress_resolver_type_t *ngx_egress_resolver_type(ngx_str_t *name);
 static char *ngx_egress_resolver_create(ngx_conf_t *cf,
     ngx_egress_resolver_t *r);
 
 
 /* to add a type: one line here */
 
-ngx_egress_resolver_type_t  *ngx_egress_resolver_types[] = {
+static ngx_egress_resolver_type_t  *ngx_egress_resolver_types[] = {
     &ngx_egress_c_ares,
     &ngx_egress_fail_over,
-    &ngx_egress_deny_all,
-    NULL
+    &ngx_egress_deny_all
 };
 
 
@@ -95,11 +93,6 @@ static ngx_command_t  ngx_egress_resolver_ttl_commands[] = {
       offsetof(ngx_egress_resolver_t, cache_entries),
       NULL },
 
-      ngx_null_command
-};
-
-
-static ngx_command_t  ngx_egress_resolver_no_commands[] = {
       ngx_null_command
 };
 
@@ -273,10 +266,10 @@ ngx_egress_resolver_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
-    type = ngx_egress_resolver_type(&value[2]);
+    n = sizeof(ngx_egress_resolver_types) / sizeof(void *);
+
+    type = ngx_egress_conf_type(cf, ngx_egress_resolver_types, n);
     if (type == NULL) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "unknown resolver type \"%V\"", &value[2]);
         return NGX_CONF_ERROR;
     }
 
@@ -297,8 +290,7 @@ ngx_egress_resolver_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return rv;
     }
 
-    blocks[0].commands = type->commands ? type->commands
-                                        : ngx_egress_resolver_no_commands;
+    blocks[0].commands = type->commands;
     blocks[0].conf = r->conf;
 
     n = 1;
@@ -314,26 +306,6 @@ ngx_egress_resolver_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     return ngx_egress_conf_block(cf, blocks, n);
-}
-
-
-static ngx_egress_resolver_type_t *
-ngx_egress_resolver_type(ngx_str_t *name)
-{
-    ngx_uint_t                   i;
-    ngx_egress_resolver_type_t  *type;
-
-    for (i = 0; ngx_egress_resolver_types[i]; i++) {
-        type = ngx_egress_resolver_types[i];
-
-        if (type->name.len == name->len
-            && ngx_memcmp(type->name.data, name->data, name->len) == 0)
-        {
-            return type;
-        }
-    }
-
-    return NULL;
 }
 
 

@@ -107,8 +107,6 @@ ngx_int_t ngx_egress_resolve_open(ngx_egress_resolver_t *r);
 void ngx_egress_resolve_close(ngx_egress_resolver_t *r);
 
 
-extern ngx_egress_resolver_type_t  *ngx_egress_resolver_types[];
-
 extern ngx_egress_resolver_type_t  ngx_egress_c_ares;
 extern ngx_egress_resolver_type_t  ngx_egress_fail_over;
 extern ngx_egress_resolver_type_t  ngx_egress_deny_all;

@@ -58,6 +58,7 @@ typedef struct {
     ngx_stream_egress_escaper_t  escaper;   /* of the server type */
     ngx_egress_object_t          where;     /* of its directive; the name is
                                                that of the directive */
+    ngx_stream_content_handler_pt  handler; /* that the directive has set */
     ngx_flag_t                   open_proxy;
     ngx_uint_t                   mapped;    /* the type's targets come from
                                                the configuration: anybody may

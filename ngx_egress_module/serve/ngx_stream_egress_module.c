@@ -198,6 +198,7 @@ ngx_stream_egress_set_handler(ngx_conf_t *cf,
 
     cscf->handler = handler;
 
+    escf->handler = handler;
     escf->mapped = mapped;
     escf->where.name = value[0];
     escf->where.file = cf->conf_file->file.name;

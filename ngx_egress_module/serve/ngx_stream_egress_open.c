@@ -115,12 +115,23 @@ static ngx_int_t
 ngx_stream_egress_open_addr(ngx_conf_t *cf, ngx_stream_egress_listen_t *ls,
     void *data)
 {
+    ngx_stream_core_srv_conf_t    *cscf;
     ngx_stream_egress_srv_conf_t  *escf;
 
     escf = ls->ctx->srv_conf[ngx_stream_egress_module.ctx_index];
 
     if (escf->where.name.len == 0) {
         return NGX_OK;
+    }
+
+    cscf = ls->ctx->srv_conf[ngx_stream_core_module.ctx_index];
+
+    if (cscf->handler != escf->handler) {
+        (void) ngx_egress_conf_error(cf, &escf->where,
+                     "\"%V\" is overridden by another handler of the "
+                     "server, such as \"proxy_pass\": remove one,",
+                     &escf->where.name);
+        return NGX_ERROR;
     }
 
     if (ls->udp) {

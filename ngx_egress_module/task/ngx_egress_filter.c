@@ -385,7 +385,9 @@ ngx_egress_filter_add(ngx_conf_t *cf, ngx_egress_filter_t *filter,
 
     if (rc == NGX_ERROR) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid address or network \"%V\"", text);
+                           "invalid address or network \"%V\"%s", text,
+                           ngx_strcmp(text->data, "all") == 0
+                           ? ", use \"default\" for all others" : "");
         return NGX_CONF_ERROR;
     }
 

@@ -140,7 +140,8 @@ ngx_egress_user_group_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     if (ngx_strcmp(value[2].data, "basic") != 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "unknown user group type \"%V\"", &value[2]);
+                           "unknown user group type \"%V\", use \"basic\"",
+                           &value[2]);
         return NGX_CONF_ERROR;
     }
 

@@ -126,9 +126,9 @@ ngx_egress_user_token_parse(ngx_conf_t *cf, ngx_egress_user_token_t *token)
                    && hex.len != 0
                    && hex.len <= 2 * NGX_EGRESS_USER_SALT)
         {
-            token->salt_len = hex.len / 2;
+            token->salt_len = (hex.len + 1) / 2;
             rv = ngx_egress_user_token_hash(cf, &hex, token->salt,
-                                            hex.len / 2);
+                                            token->salt_len);
 
         } else {
             rv = "takes one each of \"salt=\", \"md5=\" and \"sha1=\"";

@@ -29,11 +29,12 @@ my @errors = (
 
 ['an escaper type that does not exist',
  'egress { escaper e nonsense { } }',
- 'unknown escaper type "nonsense" in %%:2'],
+ 'unknown escaper type "nonsense", use "direct_fixed", "dummy_deny" '
+ . 'or "divert_tcp" in %%:2'],
 
 ['a name declared twice',
  "egress {\n escaper e dummy_deny { }\n escaper e dummy_deny { } }",
- 'duplicate name "e", it is declared in %%:3 in %%:4'],
+ 'duplicate escaper "e", the first one is at %%:3, this one in %%:4'],
 
 ['a directive that the type does not have',
  'egress { escaper e dummy_deny { bind_ip 127.0.0.1; } }',

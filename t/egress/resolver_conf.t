@@ -24,7 +24,8 @@ my @errors = (
 
 ['a type that does not exist',
  'egress { resolver r nonsense { } }',
- 'unknown resolver type "nonsense" in %%:2'],
+ 'unknown resolver type "nonsense", use "c_ares", "fail_over" '
+ . 'or "deny_all" in %%:2'],
 
 ['no type',
  'egress { resolver r { } }',
@@ -32,7 +33,7 @@ my @errors = (
 
 ['a name declared twice',
  "egress {\n resolver r deny_all { }\n resolver r c_ares { } }",
- 'duplicate name "r", it is declared in %%:3 in %%:4'],
+ 'duplicate resolver "r", the first one is at %%:3, this one in %%:4'],
 
 ['a directive that c_ares does not have',
  c_ares('primary r;'),

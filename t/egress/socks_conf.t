@@ -44,6 +44,10 @@ my @errors = (
  '"egress_tcp_stream" directive cannot be used where the server has another '
  . 'handler already in %%:6'],
 
+['a handler that would override it', "$local proxy_pass 127.0.0.1:1;",
+ '"egress_socks_proxy" is overridden by another handler of the server, such '
+ . 'as "proxy_pass": remove one, in %%:6'],
+
 ['an empty name', 'egress_socks_proxy "";',
  '"egress_socks_proxy" directive needs the name of an escaper in %%:6'],
 

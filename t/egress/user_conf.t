@@ -30,12 +30,12 @@ my @errors = (
 
 ['a type that does not exist',
  'egress { user_group g nonsense { } }',
- 'unknown user group type "nonsense" in %%:2'],
+ 'unknown user group type "nonsense", use "basic" in %%:2'],
 
 ['a group declared twice',
  "egress {\n user_group g basic { user u { password p; } }\n"
  . " user_group g basic { user u { password p; } } }",
- 'duplicate name "g", it is declared in %%:3 in %%:4'],
+ 'duplicate user_group "g", the first one is at %%:3, this one in %%:4'],
 
 ['a group called off',
  'egress { user_group off basic { user u { password p; } } }',
@@ -94,6 +94,10 @@ my @errors = (
  user("token salt=00 sha256=00;"),
  qq("token" directive $one)],
 
+['a single digit of salt',
+ user("token salt=0 $md5;"),
+ hex_error(2)],
+
 ['a salt that is too long',
  user("token salt=" . '0' x 66 . " $md5;"),
  qq("token" directive $one)],
@@ -112,7 +116,7 @@ my @errors = (
 
 ['half a byte of salt',
  user("token salt=012 $md5;"),
- hex_error(2)],
+ hex_error(4)],
 
 ['a group that nobody declares, in http',
  'http { egress_user_group nowhere; }',
