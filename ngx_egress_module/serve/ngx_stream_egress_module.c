@@ -10,11 +10,18 @@
 #include "ngx_stream_egress.h"
 
 
+/* defaults of proxy_protocol_timeout: the core's, and ours */
+
+#define NGX_STREAM_EGRESS_CORE_TIMEOUT    30000
+#define NGX_STREAM_EGRESS_HEADER_TIMEOUT  5000
+
+
 static ngx_int_t ngx_stream_egress_preconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_stream_egress_postconfiguration(ngx_conf_t *cf);
 static void *ngx_stream_egress_create_srv_conf(ngx_conf_t *cf);
 static char *ngx_stream_egress_merge_srv_conf(ngx_conf_t *cf, void *parent,
     void *child);
+static void ngx_stream_egress_header_timeout(ngx_conf_t *cf);
 static char *ngx_stream_egress_set_escaper(ngx_conf_t *cf, ngx_str_t *value,
     ngx_stream_egress_escaper_t *e);
 static char *ngx_stream_egress_speed_limit(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -149,7 +156,30 @@ ngx_stream_egress_merge_srv_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_size_value(conf->upload_rate, prev->upload_rate, 0);
     ngx_conf_merge_size_value(conf->download_rate, prev->download_rate, 0);
 
+    if (conf->where.name.len) {
+        ngx_stream_egress_header_timeout(cf);
+    }
+
     return ngx_stream_egress_user_group_merge(cf, prev, conf);
+}
+
+
+/*
+ * The core waits for a PROXY header much longer than we do for what follows
+ * it.  Its values are merged before ours, so that its default cannot be told
+ * from the same value in the file.
+ */
+
+static void
+ngx_stream_egress_header_timeout(ngx_conf_t *cf)
+{
+    ngx_stream_core_srv_conf_t  *cscf;
+
+    cscf = ngx_stream_conf_get_module_srv_conf(cf, ngx_stream_core_module);
+
+    if (cscf->proxy_protocol_timeout == NGX_STREAM_EGRESS_CORE_TIMEOUT) {
+        cscf->proxy_protocol_timeout = NGX_STREAM_EGRESS_HEADER_TIMEOUT;
+    }
 }
 
 

@@ -14,7 +14,7 @@ use EgressCert;
 use EgressClient;
 use EgressNginx;
 use EgressOrigin;
-use EgressPort qw/INTELLI HTTP SOCKS TLS PP PATIENT/;
+use EgressPort qw/INTELLI HTTP SOCKS TLS PP PATIENT LONG/;
 use EgressProxyHeader;
 use EgressTcp ECHO => 'echo';
 use Test::More;
@@ -29,6 +29,12 @@ stream {
                              socks_server=127.0.0.1:$TEST_NGINX_SOCKS_PORT
                              tls_server=127.0.0.1:$TEST_NGINX_TLS_PORT;
         egress_protocol_detection_timeout 500ms;
+    }
+
+    server {
+        listen 127.0.0.1:$TEST_NGINX_LONG_PORT proxy_protocol;
+        proxy_protocol_timeout 60s;
+        egress_intelli_proxy http_server=127.0.0.1:$TEST_NGINX_HTTP_PORT;
     }
 
     server {
@@ -79,6 +85,12 @@ sub client { EgressClient->new($ENV{"TEST_NGINX_$_[0]_PORT"}, @_[1 .. $#_]) }
 
 my $target = "127.0.0.1:$ENV{TEST_NGINX_ORIGIN_PORT}";
 
+
+# these two say nothing, and wait while others talk
+
+my $mute = client('PP');
+my $silent = client('LONG');
+my $began = time;
 
 my $c = client('INTELLI');
 is($c->request('GET', '/')->{body}, "local 127.0.0.1 http\n", 'HTTP');
@@ -133,9 +145,14 @@ $c = client('PP', first => EgressProxyHeader::v1('192.0.2.7', 1234,
 $c->write("\x05\x01\x00");
 ok($c->ended(10), 'a known protocol that is not served');
 
+ok($mute->ended(20), 'a client that sends no PROXY header');
+cmp_ok(time - $began, '>', 4.5, 'has some seconds for it');
+ok($silent->quiet(0.1), 'or more, where the configuration says so');
+
 ok($ngx->reload, 'a reload');
 is(client('INTELLI')->request('GET', '/')->{body}, "local 127.0.0.1 http\n",
    'and it goes on');
+$silent->close;
 ok($ngx->quit(10), 'quit');
 
 
