@@ -351,8 +351,8 @@ forward(ngx_ws_watch_t *w, u_char *out, const u_char *in, size_t len, size_t n,
                 p = pos - w->replace;
                 memmove(p + w->header_len, pos, end - pos);
                 memcpy(p, w->header, w->header_len);
-                end += w->header_len - w->replace;
-                pos += w->header_len - w->replace;
+                end = p + w->header_len + (end - pos);
+                pos = p + w->header_len;
             }
 
             CHECK(w->held <= NGX_WS_HOLD_MAX + NGX_WS_HEADER_MAX);
