@@ -1,8 +1,8 @@
 /*
  * Copyright (C) ngx_egress authors
  *
- * TLS towards a peer or a target: the tls_client { } block of escapers and
- * egress_tls_client { } of servers are one thing with one command table.
+ * TLS towards a peer or a target: egress_tls_client { } and divert_tls_client
+ * { } are one thing with one command table.
  */
 
 #ifndef _NGX_EGRESS_TLS_H_INCLUDED_

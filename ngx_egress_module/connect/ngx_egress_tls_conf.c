@@ -2,7 +2,7 @@
 /*
  * Copyright (C) ngx_egress authors
  *
- * The tls_client { } block: reads it, checks it, makes its SSL_CTX.
+ * The egress_tls_client { } block: reads it, checks it, makes its SSL_CTX.
  */
 
 

@@ -9,6 +9,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/../lib";
 
+use MIME::Base64 qw/encode_base64/;
 use Test::More;
 
 use EgressClient;
@@ -166,8 +167,6 @@ ok($m->{closed}, 'and the connection is closed');
 
 # Which server and which escaper
 
-server('', 'map $http_x_way $way { default direct; none ""; no deny;
-            unknown nobody; }');
 $ngx->stop;
 $ngx = EgressNginx->new(master => 0, conf => <<"_EOC_");
 $egress
@@ -185,5 +184,59 @@ is(tunnel($at{ECHO}, 'X-Way' => 'no'), 403, 'another one');
 is(tunnel($at{ECHO}, 'X-Way' => 'none'), 403, 'an empty name is refused');
 is(tunnel($at{ECHO}, 'X-Way' => 'odd'), 403, 'an unknown name is refused');
 like($ngx->error_log, qr/unknown escaper "nobody"/, 'and logged');
+
+
+# The target is known when the escaper is asked for, and so is the user.
+
+$egress =~ s/\}\s*\z/user_group staff basic { user anna { password p; }
+    user bert { password p; } } }/;
+
+my $maps = <<"_EOC_";
+map \$egress_port \$by_port { default deny; $port{ECHO} direct; }
+map \$egress_host \$way { hostnames; default \$by_port; .example.com deny; }
+map \$egress_user \$by_user { default deny; anna \$way; }
+_EOC_
+
+$ngx->stop;
+$ngx = EgressNginx->new(master => 0, conf => <<"_EOC_");
+$egress
+http {
+    $maps
+    server {
+        listen 127.0.0.1:\$TEST_NGINX_PROXY_PORT;
+        egress_http_proxy  \$by_user;
+        egress_user_group  staff;
+    }
+}
+stream {
+    $maps
+    server {
+        listen 127.0.0.1:\$TEST_NGINX_OTHER_PORT;
+        egress_socks_proxy  \$by_user;
+        egress_user_group   staff;
+    }
+}
+_EOC_
+
+sub socks {
+    my ($user, $host, $target) = @_;
+
+    return EgressClient->new($port{OTHER})->socks5($host, $port{$target},
+               user => $user, password => 'p')->{reply};
+}
+
+my %as = map { $_ => ['Proxy-Authorization' =>
+                      'Basic ' . encode_base64("$_:p", '')] } qw/anna bert/;
+
+is(tunnel($at{ECHO}, @{$as{anna}}), 'tunnel', 'an escaper by user and target');
+is(tunnel($at{DEAD}, @{$as{anna}}), 403, 'a port that has none');
+is(tunnel("www.example.com:$port{ECHO}", @{$as{anna}}), 403,
+   'a name that has none');
+is(tunnel($at{ECHO}, @{$as{bert}}), 403, 'a user who has none');
+
+is(socks('anna', '127.0.0.1', 'ECHO'), 0, 'the same in stream');
+is(socks('anna', '127.0.0.1', 'DEAD'), 2, 'a port that has none');
+is(socks('anna', 'www.example.com', 'ECHO'), 2, 'a name that has none');
+is(socks('bert', '127.0.0.1', 'ECHO'), 2, 'a user who has none');
 
 done_testing();
