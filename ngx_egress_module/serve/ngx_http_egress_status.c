@@ -85,8 +85,6 @@ ngx_http_egress_status_handler(ngx_http_request_t *r)
     }
 
     if (ngx_egress_stat_sum((ngx_cycle_t *) ngx_cycle, &sum) != NGX_OK) {
-        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                      "\"egress_status\" needs a \"zone\" in egress { }");
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -210,6 +208,8 @@ ngx_http_egress_status_send(ngx_http_request_t *r, ngx_str_t *text)
 static char *
 ngx_http_egress_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
+    ngx_str_t                 *value;
+    ngx_egress_object_t       *where;
     ngx_http_core_loc_conf_t  *clcf;
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
@@ -220,5 +220,16 @@ ngx_http_egress_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     clcf->handler = ngx_http_egress_status_handler;
 
-    return NGX_CONF_OK;
+    where = ngx_pcalloc(cf->pool, sizeof(ngx_egress_object_t));
+    if (where == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    value = cf->args->elts;
+
+    where->name = value[0];
+    where->file = cf->conf_file->file.name;
+    where->line = cf->conf_file->line;
+
+    return ngx_egress_conf_defer(cf, ngx_egress_stat_check, where);
 }

@@ -60,6 +60,24 @@ ngx_egress_stat_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
+char *
+ngx_egress_stat_check(ngx_conf_t *cf, void *where)
+{
+    ngx_egress_conf_t    *ecf;
+    ngx_egress_object_t  *directive = where;
+
+    ecf = ngx_egress_get_conf(cf->cycle);
+
+    if (ecf->zone) {
+        return NGX_CONF_OK;
+    }
+
+    return ngx_egress_conf_error(cf, directive,
+                                 "\"%V\" needs a \"zone\" in egress { }",
+                                 &directive->name);
+}
+
+
 static ngx_int_t
 ngx_egress_stat_init_zone(ngx_shm_zone_t *zone, void *data)
 {

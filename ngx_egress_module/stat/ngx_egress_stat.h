@@ -28,6 +28,12 @@ char *ngx_egress_stat_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 ngx_int_t ngx_egress_stat_init_process(ngx_cycle_t *cycle);
 
+/*
+ * A check for ngx_egress_conf_defer(): "where" is the ngx_egress_object_t of a
+ * directive that shows the counters.
+ */
+char *ngx_egress_stat_check(ngx_conf_t *cf, void *where);
+
 /* Without a zone both do nothing. */
 void ngx_egress_stat_created(ngx_egress_task_t *task);
 void ngx_egress_stat_ended(ngx_egress_task_t *task);

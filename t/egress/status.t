@@ -116,6 +116,8 @@ is($code, 200, 'and the gateway goes on');
 for my $case (
     ['egress_status twice', 'egress_status; egress_status',
      '"egress_status" directive is duplicate, or another handler is set here'],
+    ['egress_status without a zone', 'egress_status',
+     '"egress_status" needs a "zone" in egress { } in '],
 ) {
     my ($name, $text, $want) = @$case;
     my ($ok, $output) = EgressNginx::test(
