@@ -2,10 +2,10 @@
 /*
  * Copyright (C) ngx_egress authors
  *
- * TLS sessions of a worker, kept to be resumed.  A table of fixed size per
- * egress_tls_client block: a new session replaces whatever has the same slot.  Each
- * key is name, escaper and local address, since a resumed session tells the
- * peer that both connections come from one client.
+ * TLS sessions of a worker, kept to be resumed.  A table of fixed size for
+ * each block of settings: a new session replaces whatever has the same slot.
+ * Each key is name, escaper and local address, since a resumed session tells
+ * the peer that both connections come from one client.
  */
 
 
