@@ -91,6 +91,20 @@ http {
             ws_proxy_next_upstream_timeout 5s;
         }
 
+        location /each {
+            ws_proxy_pass http://two;
+            ws_proxy_handshake_timeout 300ms;
+            ws_proxy_next_upstream error timeout invalid_header http_500
+                                   http_502 http_503 http_504 http_403
+                                   http_404 http_429;
+        }
+
+        location /nowhere {
+            ws_proxy_pass http://two;
+            ws_proxy_handshake_timeout 300ms;
+            ws_proxy_next_upstream off;
+        }
+
         location /hide {
             ws_proxy_pass http://pool;
             ws_proxy_hide_header X-Secret;

@@ -236,10 +236,14 @@ def _():
     check(reply.startswith(b'HTTP/1.1 502 '), reply)
 
 
-@scenario('a 101 without Upgrade is 502')
+@scenario('a 101 without Upgrade or Connection is 502')
 def _():
-    reply = answer(SWITCH.replace(b'Upgrade: websocket\r\n', b'') + b'\r\n')
-    check(reply.startswith(b'HTTP/1.1 502 '), reply)
+    for line in (b'Upgrade: websocket\r\n', b'Connection: Upgrade\r\n'):
+        reply = answer(SWITCH.replace(line, b'') + b'\r\n')
+        check(reply.startswith(b'HTTP/1.1 502 '), reply)
+        reply = answer(SWITCH.replace(line, line.split(b' ')[0] + b' x\r\n')
+                       + b'\r\n')
+        check(reply.startswith(b'HTTP/1.1 502 '), reply)
 
 
 @scenario('a 101 without Sec-WebSocket-Accept is 502')
@@ -287,6 +291,66 @@ def _():
     client.head = client.read_head()
     check(client.head.startswith(b'HTTP/1.1 101 '), client.head)
     bye(client, second)
+
+
+FAILURES = [
+    ('reset', None, 502), ('silent', None, 504), ('closed', b'', 502),
+    ('cut', SWITCH, 502), ('garbage', b'SSH-2.0-x\r\n', 502),
+    ('no Connection', SWITCH.replace(b'Connection: Upgrade\r\n', b'')
+     + b'\r\n', 502),
+    ('wrong accept', SWITCH.replace(b'%ACCEPT%', b'x' * 28) + b'\r\n', 502),
+    ('extension', SWITCH + b'Sec-WebSocket-Extensions: x\r\n\r\n', 502),
+] + [(str(status), b'HTTP/1.1 %d X\r\nContent-Length: 0\r\n\r\n' % status,
+      status) for status in (500, 502, 503, 504, 403, 404, 429)]
+
+
+def fail(server, name, data):
+    if name == 'reset':
+        server.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                               struct.pack('ii', 1, 0))
+        server.close()
+    elif name != 'silent':
+        server.send(data.replace(b'%ACCEPT%', accept_key(
+            server.header(b'sec-websocket-key'))))
+        server.sock.shutdown(socket.SHUT_WR)
+
+
+@scenario('each failure leads to the next server if it is named')
+def _():
+    for name, data, status in FAILURES:
+        sock = http('/each')
+        first = backend.request()
+        fail(first, name, data)
+        second = backend.request()
+        second.send(SWITCH.replace(b'%ACCEPT%', accept_key(
+            second.header(b'sec-websocket-key'))) + b'\r\n')
+        client = Raw(sock, True)
+        client.head = client.read_head()
+        check(client.head.startswith(b'HTTP/1.1 101 '), (name, client.head))
+        bye(client, second)
+
+
+@scenario('and to an answer if it is not')
+def _():
+    for name, data, status in FAILURES:
+        sock = http('/nowhere')
+        server = backend.request()
+        fail(server, name, data)
+        reply = response(sock)
+        check(reply.startswith(b'HTTP/1.1 %d ' % status), (name, reply))
+        server.close()
+
+
+@scenario('when all servers fail the last failure is told')
+def _():
+    for name, data, status in FAILURES:
+        sock = http('/each')
+        held = []
+        for _ in range(2):
+            held.append(backend.request())
+            fail(held[-1], name, data)
+        reply = response(sock)
+        check(reply.startswith(b'HTTP/1.1 %d ' % status), (name, reply))
 
 
 @scenario('ws_proxy_hide_header hides, ws_proxy_pass_header does not')
