@@ -14,8 +14,9 @@
 
 
 static ngx_int_t ngx_ws_watch_header(ngx_ws_watch_t *w);
-static ngx_int_t ngx_ws_watch_payload(ngx_ws_watch_t *w);
 static ngx_int_t ngx_ws_watch_fragment(ngx_ws_watch_t *w);
+static ngx_int_t ngx_ws_watch_payload(ngx_ws_watch_t *w);
+static ngx_int_t ngx_ws_watch_chunk(ngx_ws_watch_t *w);
 static ngx_int_t ngx_ws_watch_end(ngx_ws_watch_t *w);
 static ngx_int_t ngx_ws_watch_inspect(ngx_ws_watch_t *w, u_char *p,
     size_t len);
@@ -188,6 +189,32 @@ ngx_ws_watch_fragment(ngx_ws_watch_t *w)
 static ngx_int_t
 ngx_ws_watch_payload(ngx_ws_watch_t *w)
 {
+    ngx_ws_frame_t  *f;
+
+    f = &w->frame;
+
+    if (f->control || !ngx_ws_watch_inspects(w)) {
+        return NGX_OK;
+    }
+
+    if (ngx_ws_watch_chunk(w) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (w->split && f->piece == 0 && f->left) {
+        w->replace = 0;
+        return ngx_ws_watch_fragment(w);
+    }
+
+    return NGX_OK;
+}
+
+
+/* as much as there is of the payload, unmasked if need be */
+
+static ngx_int_t
+ngx_ws_watch_chunk(ngx_ws_watch_t *w)
+{
     u_char          *p;
     size_t           len, size;
     ngx_uint_t       phase;
@@ -197,18 +224,14 @@ ngx_ws_watch_payload(ngx_ws_watch_t *w)
 
     f = &w->frame;
 
-    if (f->control || !ngx_ws_watch_inspects(w)) {
-        return NGX_OK;
+    if (!f->masked) {
+        return ngx_ws_watch_inspect(w, f->chunk.data, f->chunk.len);
     }
 
     p = f->chunk.data;
     phase = f->phase;
 
-    if (!f->masked && ngx_ws_watch_inspect(w, p, f->chunk.len) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    for (len = f->masked ? f->chunk.len : 0; len; len -= size) {
+    for (len = f->chunk.len; len; len -= size) {
 
         size = ngx_min(len, sizeof(buf));
         phase = ngx_ws_unmask(buf, p, size, f->mask, phase);
@@ -217,11 +240,6 @@ ngx_ws_watch_payload(ngx_ws_watch_t *w)
         if (ngx_ws_watch_inspect(w, buf, size) != NGX_OK) {
             return NGX_ERROR;
         }
-    }
-
-    if (w->split && f->piece == 0 && f->left) {
-        w->replace = 0;
-        return ngx_ws_watch_fragment(w);
     }
 
     return NGX_OK;

@@ -10,11 +10,17 @@ use warnings;
 
 use lib 't/lib';
 
+use File::Temp;
 use Test::More;
 
 use EgressNginx;
 use EgressPort qw/PROXY BACKEND/;
 use WsPeer;
+
+my $dir = File::Temp->newdir(TMPDIR => 1);
+
+chmod 0755, $dir;
+$ENV{TEST_NGINX_BACKEND_PATH} = "$dir/backend.sock";
 
 my $ngx = EgressNginx->new(conf => <<'_EOC_');
 events { worker_connections 1024; }
@@ -63,6 +69,11 @@ http {
 
         location /uri/ {
             ws_proxy_pass http://127.0.0.1:$TEST_NGINX_BACKEND_PORT/base/;
+        }
+
+        location /unix {
+            ws_proxy_pass http://unix:$TEST_NGINX_BACKEND_PATH:/base;
+            ws_proxy_bind off;
         }
 
         location /var {
@@ -176,7 +187,7 @@ http {
 _EOC_
 
 WsPeer::scenario('session.py', EgressPort::port('PROXY'),
-                 EgressPort::port('BACKEND'));
+                 EgressPort::port('BACKEND'), $ENV{TEST_NGINX_BACKEND_PATH});
 
 my $backend = '127.0.0.1:' . EgressPort::port('BACKEND');
 my @log = $ngx->wait_access(60);

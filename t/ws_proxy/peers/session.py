@@ -4,7 +4,7 @@
 #
 # Sessions through the proxy with both ends in one hand:
 #
-#     session.py PROXY_PORT BACKEND_PORT
+#     session.py PROXY_PORT BACKEND_PORT BACKEND_PATH
 
 import os
 import re
@@ -19,6 +19,7 @@ from scenario import (Backend, both, check, code, equal, is_eof, quiet, run,
                       scenario)
 
 PROXY, PORT = int(sys.argv[1]), int(sys.argv[2])
+PATH = sys.argv[3]
 backend = Backend(PORT)
 
 
@@ -126,6 +127,27 @@ def _():
     client, server = both(PROXY, backend, '/uri/rest%20of/it?a=b')
     check(server.head.startswith(b'GET /base/rest%20of/it?a=b HTTP/1.1\r\n'),
           server.head)
+    bye(client, server)
+
+
+@scenario('a backend may be a unix socket')
+def _():
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(PATH)
+        os.chmod(PATH, 0o777)
+        listener.listen()
+        sock = http('/unix/x?a=b')
+        listener.settimeout(5)
+        server = Raw(listener.accept()[0], False)
+    server.head = server.read_head()
+    check(server.head.startswith(b'GET /base/x?a=b HTTP/1.1\r\n'), server.head)
+    check(b'\r\nHost: localhost\r\n' in server.head, server.head)
+    server.send(SWITCH.replace(b'%ACCEPT%', accept_key(
+        server.header(b'sec-websocket-key'))) + b'\r\n')
+    client = Raw(sock, True)
+    client.head = client.read_head()
+    client.send(client.frame(TEXT, b'there'))
+    equal(server.recv(), (TEXT, b'there'))
     bye(client, server)
 
 
@@ -291,6 +313,45 @@ def _():
     client.head = client.read_head()
     check(client.head.startswith(b'HTTP/1.1 101 '), client.head)
     bye(client, second)
+
+
+def leave(sock, reset):
+    if reset:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                        struct.pack('ii', 1, 0))
+    sock.close()
+
+
+@scenario('a client that leaves in its handshake takes the backend with it')
+def _():
+    for reset in (False, True):
+        for begun in (b'', SWITCH[:40]):
+            sock = http('/')
+            server = backend.request()
+            server.send(begun)
+            leave(sock, reset)
+            check(is_eof(server), (reset, begun))
+            server.close()
+
+        # it may come back with frames in flight, to nobody
+
+        sock = http('/')
+        server = backend.request()
+        server.send(SWITCH.replace(b'%ACCEPT%', accept_key(
+            server.header(b'sec-websocket-key'))) + b'\r\n')
+        sock.recv(1)
+        leave(sock, reset)
+        check(is_eof(server), reset)
+
+
+@scenario('a client may leave without its answer: ws_proxy_ignore_client_abort')
+def _():
+    sock = http('/stuck')
+    server = backend.request()
+    sock.close()
+    check(quiet(server), 'the backend is disconnected')
+    server.send(b'HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n')
+    check(is_eof(server), 'the backend is not disconnected')
 
 
 FAILURES = [
