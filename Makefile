@@ -15,7 +15,7 @@
 #   PREFIX=/usr/local/nginx         for make install
 #   CONF=quickstart                 the example in conf.d that make run runs
 #   TESTS=t                         what make test runs
-#   AGAIN=                          1: run what failed once more, alone
+#   AGAIN=                          N: run what failed up to N times more, alone
 #   FUZZ_TIME=30                    seconds for each fuzzer
 
 BUILD ?= build
