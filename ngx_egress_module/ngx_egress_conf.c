@@ -131,12 +131,19 @@ ngx_egress_object_ref(ngx_conf_t *cf, ngx_array_t *objects, ngx_str_t *name,
     }
 
     object->name = *name;
-    object->file = cf->conf_file->file.name;
-    object->line = cf->conf_file->line;
+    ngx_egress_object_here(cf, object);
 
     *objectp = object;
 
     return object;
+}
+
+
+void
+ngx_egress_object_here(ngx_conf_t *cf, ngx_egress_object_t *object)
+{
+    object->file = cf->conf_file->file.name;
+    object->line = cf->conf_file->line;
 }
 
 
@@ -157,8 +164,7 @@ ngx_egress_object_declare(ngx_conf_t *cf, ngx_egress_object_t *object)
     }
 
     object->declared = 1;
-    object->file = cf->conf_file->file.name;
-    object->line = cf->conf_file->line;
+    ngx_egress_object_here(cf, object);
 
     return NGX_CONF_OK;
 }

@@ -66,6 +66,9 @@ void *ngx_egress_conf_type(ngx_conf_t *cf, void *types, ngx_uint_t n);
 void *ngx_egress_object_ref(ngx_conf_t *cf, ngx_array_t *objects,
     ngx_str_t *name, size_t size);
 
+/* Remembers that it stands at the directive that is being read. */
+void ngx_egress_object_here(ngx_conf_t *cf, ngx_egress_object_t *object);
+
 /* Marks it declared here; NGX_CONF_ERROR, logged, if it already was. */
 char *ngx_egress_object_declare(ngx_conf_t *cf, ngx_egress_object_t *object);
 

@@ -115,6 +115,10 @@ ngx_egress_escaper_t *ngx_http_egress_find_escaper(ngx_http_request_t *r,
 ngx_uint_t ngx_http_egress_path(ngx_http_request_t *r,
     ngx_egress_task_t *task);
 
+/* Is it that header, which nobody behind us is to see? */
+ngx_uint_t ngx_http_egress_is_path_header(ngx_http_request_t *r,
+    ngx_table_elt_t *h);
+
 /*
  * Answers with the reason: closes the task with it, adds Proxy-Status, and
  * sends a short page or leaves the page to error_page.  Nothing of the

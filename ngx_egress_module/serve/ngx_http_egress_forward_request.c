@@ -458,8 +458,6 @@ static ngx_uint_t
 ngx_http_egress_forward_keeps(ngx_http_egress_forward_t *fwd,
     ngx_table_elt_t *h)
 {
-    ngx_http_egress_loc_conf_t  *elcf;
-
     switch (ngx_http_egress_header(h->lowcase_key, h->key.len)) {
 
     case NGX_HTTP_EGRESS_END_TO_END:
@@ -498,16 +496,8 @@ ngx_http_egress_forward_keeps(ngx_http_egress_forward_t *fwd,
         return 0;
     }
 
-    elcf = ngx_http_get_module_loc_conf(fwd->request, ngx_http_egress_module);
-
-    if (h->key.len == elcf->path_lowcase.len
-        && ngx_memcmp(h->lowcase_key, elcf->path_lowcase.data, h->key.len)
-           == 0)
-    {
-        return 0;
-    }
-
-    return !ngx_http_egress_is_nominated(&fwd->nominated, &h->key);
+    return !ngx_http_egress_is_path_header(fwd->request, h)
+           && !ngx_http_egress_is_nominated(&fwd->nominated, &h->key);
 }
 
 

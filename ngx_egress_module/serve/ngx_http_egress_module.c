@@ -288,8 +288,7 @@ ngx_http_egress_http_proxy(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     escf->where.name = value[1];
-    escf->where.file = cf->conf_file->file.name;
-    escf->where.line = cf->conf_file->line;
+    ngx_egress_object_here(cf, &escf->where);
 
     ngx_http_egress_allow_connect(cf);
 

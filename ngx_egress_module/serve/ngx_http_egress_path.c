@@ -12,7 +12,7 @@
 
 
 static ngx_table_elt_t *ngx_http_egress_path_header(ngx_http_request_t *r,
-    ngx_str_t *name, ngx_uint_t *many);
+    ngx_uint_t *many);
 static ngx_uint_t ngx_http_egress_path_number(ngx_egress_task_t *task,
     ngx_str_t *value);
 static ngx_uint_t ngx_http_egress_path_dictionary(ngx_egress_task_t *task,
@@ -35,7 +35,7 @@ ngx_http_egress_path(ngx_http_request_t *r, ngx_egress_task_t *task)
         return NGX_EGRESS_NONE;
     }
 
-    h = ngx_http_egress_path_header(r, &elcf->path_lowcase, &many);
+    h = ngx_http_egress_path_header(r, &many);
 
     if (h == NULL) {
         return NGX_EGRESS_NONE;
@@ -56,9 +56,21 @@ ngx_http_egress_path(ngx_http_request_t *r, ngx_egress_task_t *task)
 }
 
 
+ngx_uint_t
+ngx_http_egress_is_path_header(ngx_http_request_t *r, ngx_table_elt_t *h)
+{
+    ngx_http_egress_loc_conf_t  *elcf;
+
+    elcf = ngx_http_get_module_loc_conf(r, ngx_http_egress_module);
+
+    return h->key.len == elcf->path_lowcase.len
+           && ngx_memcmp(h->lowcase_key, elcf->path_lowcase.data, h->key.len)
+              == 0;
+}
+
+
 static ngx_table_elt_t *
-ngx_http_egress_path_header(ngx_http_request_t *r, ngx_str_t *name,
-    ngx_uint_t *many)
+ngx_http_egress_path_header(ngx_http_request_t *r, ngx_uint_t *many)
 {
     ngx_uint_t        i;
     ngx_list_part_t  *part;
@@ -71,9 +83,7 @@ ngx_http_egress_path_header(ngx_http_request_t *r, ngx_str_t *name,
         h = part->elts;
 
         for (i = 0; i < part->nelts; i++) {
-            if (h[i].key.len != name->len
-                || ngx_strncmp(h[i].lowcase_key, name->data, name->len) != 0)
-            {
+            if (!ngx_http_egress_is_path_header(r, &h[i])) {
                 continue;
             }
 

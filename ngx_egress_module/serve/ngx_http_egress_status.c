@@ -228,8 +228,7 @@ ngx_http_egress_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     value = cf->args->elts;
 
     where->name = value[0];
-    where->file = cf->conf_file->file.name;
-    where->line = cf->conf_file->line;
+    ngx_egress_object_here(cf, where);
 
     return ngx_egress_conf_defer(cf, ngx_egress_stat_check, where);
 }

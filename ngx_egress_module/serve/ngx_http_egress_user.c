@@ -280,30 +280,11 @@ ngx_http_egress_user_group(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_egress_srv_conf_t *escf = conf;
 
-    ngx_str_t  *value;
-
-    if (escf->group != NGX_CONF_UNSET_PTR) {
-        return ngx_egress_is_duplicate;
-    }
-
-    value = cf->args->elts;
-
-    if (ngx_strcmp(value[1].data, "off") == 0) {
-        escf->group = NULL;
-        return NGX_CONF_OK;
-    }
-
-    escf->group = ngx_egress_user_group_ref(cf, &value[1]);
-    if (escf->group == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
     if (!ngx_http_egress_is_proxy(escf)) {
-        escf->where.file = cf->conf_file->file.name;
-        escf->where.line = cf->conf_file->line;
+        ngx_egress_object_here(cf, &escf->where);
     }
 
-    return NGX_CONF_OK;
+    return ngx_egress_user_group_set(cf, &escf->group);
 }
 
 

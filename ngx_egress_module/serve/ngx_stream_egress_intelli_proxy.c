@@ -591,8 +591,7 @@ ngx_stream_egress_intelli_proxy(ngx_conf_t *cf, ngx_command_t *cmd,
     }
 
     iscf->where.name = value[0];
-    iscf->where.file = cf->conf_file->file.name;
-    iscf->where.line = cf->conf_file->line;
+    ngx_egress_object_here(cf, &iscf->where);
 
     return ngx_egress_conf_defer(cf, ngx_stream_egress_intelli_check, iscf);
 }

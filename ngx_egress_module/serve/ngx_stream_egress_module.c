@@ -231,8 +231,7 @@ ngx_stream_egress_set_handler(ngx_conf_t *cf,
     escf->handler = handler;
     escf->mapped = mapped;
     escf->where.name = value[0];
-    escf->where.file = cf->conf_file->file.name;
-    escf->where.line = cf->conf_file->line;
+    ngx_egress_object_here(cf, &escf->where);
 
     return NGX_CONF_OK;
 }

@@ -123,22 +123,7 @@ ngx_stream_egress_user_group(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_stream_egress_srv_conf_t *escf = conf;
 
-    ngx_str_t  *value;
-
-    if (escf->group != NGX_CONF_UNSET_PTR) {
-        return ngx_egress_is_duplicate;
-    }
-
-    value = cf->args->elts;
-
-    if (ngx_strcmp(value[1].data, "off") == 0) {
-        escf->group = NULL;
-        return NGX_CONF_OK;
-    }
-
-    escf->group = ngx_egress_user_group_ref(cf, &value[1]);
-
-    return escf->group ? NGX_CONF_OK : NGX_CONF_ERROR;
+    return ngx_egress_user_group_set(cf, &escf->group);
 }
 
 

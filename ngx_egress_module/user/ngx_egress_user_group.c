@@ -102,6 +102,28 @@ ngx_egress_user_group_ref(ngx_conf_t *cf, ngx_str_t *name)
 
 
 char *
+ngx_egress_user_group_set(ngx_conf_t *cf, ngx_egress_user_group_t **group)
+{
+    ngx_str_t  *value;
+
+    if (*group != NGX_CONF_UNSET_PTR) {
+        return ngx_egress_is_duplicate;
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "off") == 0) {
+        *group = NULL;
+        return NGX_CONF_OK;
+    }
+
+    *group = ngx_egress_user_group_ref(cf, &value[1]);
+
+    return *group ? NGX_CONF_OK : NGX_CONF_ERROR;
+}
+
+
+char *
 ngx_egress_user_groups_init(ngx_conf_t *cf, ngx_array_t *groups)
 {
     ngx_uint_t                 i;

@@ -59,6 +59,13 @@ ngx_egress_user_group_t *ngx_egress_user_group_ref(ngx_conf_t *cf,
     ngx_str_t *name);
 
 /*
+ * The argument of "egress_user_group NAME | off", for *group that is still
+ * NGX_CONF_UNSET_PTR; off is NULL.
+ */
+char *ngx_egress_user_group_set(ngx_conf_t *cf,
+    ngx_egress_user_group_t **group);
+
+/*
  * The user of that name if the password is right, else NULL; which of both
  * was wrong cannot be told, not by the time it takes either.  Names are
  * case-sensitive.  Does not block and does not log.  The user lives as long
