@@ -75,6 +75,7 @@ ngx_http_egress_connect(ngx_http_request_t *r, ngx_http_egress_ctx_t *ctx)
 
     r->main->count++;
 
+    ngx_http_egress_log(ctx, ngx_egress_task_log_created);
     ngx_egress_task_run(task);
 
     ctx->async = 1;
@@ -237,6 +238,8 @@ ngx_http_egress_tunnel(ngx_http_request_t *r, ngx_http_egress_ctx_t *ctx)
 
     r->read_event_handler = ngx_http_egress_tunnel_read;
     r->write_event_handler = ngx_http_egress_tunnel_write;
+
+    ngx_http_egress_log(ctx, ngx_egress_task_log_connected);
 
     if (ngx_egress_task_relay_start(ctx->task, &early) != NGX_OK) {
         ngx_egress_task_finish(ctx->task, NGX_EGRESS_INTERNAL);

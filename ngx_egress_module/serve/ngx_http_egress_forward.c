@@ -73,6 +73,7 @@ ngx_http_egress_forward(ngx_http_request_t *r, ngx_http_egress_ctx_t *ctx)
 
     r->main->count++;
 
+    ngx_http_egress_log(ctx, ngx_egress_task_log_created);
     ngx_egress_task_run(task);
 
     ctx->async = 1;
@@ -222,6 +223,8 @@ ngx_http_egress_forward_start(ngx_http_egress_forward_t *fwd)
     ngx_http_request_t  *r;
 
     r = fwd->request;
+
+    ngx_http_egress_log(fwd->ctx, ngx_egress_task_log_connected);
 
     if (ngx_http_egress_forward_init_upstream(fwd) != NGX_OK) {
         return NGX_ERROR;
@@ -474,16 +477,18 @@ ngx_http_egress_forward_gone(ngx_http_request_t *r)
 }
 
 
-/* The end of the request, before it is logged. */
-
-static void
-ngx_http_egress_forward_cleanup(void *data)
+void
+ngx_http_egress_forward_count(ngx_http_egress_ctx_t *ctx)
 {
-    ngx_http_egress_forward_t *fwd = data;
+    ngx_egress_task_t          *task;
+    ngx_http_request_t         *r;
+    ngx_http_upstream_t        *u;
+    ngx_http_egress_forward_t  *fwd;
 
-    ngx_egress_task_t    *task;
-    ngx_http_request_t   *r;
-    ngx_http_upstream_t  *u;
+    fwd = ctx->forward;
+    if (fwd == NULL) {
+        return;
+    }
 
     r = fwd->request;
     u = r->upstream;
@@ -495,14 +500,25 @@ ngx_http_egress_forward_cleanup(void *data)
     if (u && u->upgrade && u->state) {
         task->bytes_received += u->state->bytes_sent - fwd->request_size;
     }
+}
+
+
+/* The end of the request, before it is logged. */
+
+static void
+ngx_http_egress_forward_cleanup(void *data)
+{
+    ngx_http_egress_forward_t *fwd = data;
+
+    ngx_http_egress_forward_count(fwd->ctx);
 
     if (!fwd->complete && fwd->reason == NGX_EGRESS_NONE) {
         return;
     }
 
-    if (fwd->complete && r->connection->error) {
+    if (fwd->complete && fwd->request->connection->error) {
         fwd->reason = NGX_EGRESS_CLIENT_ABORTED;
     }
 
-    ngx_egress_task_close(task, fwd->reason);
+    ngx_egress_task_close(fwd->task, fwd->reason);
 }

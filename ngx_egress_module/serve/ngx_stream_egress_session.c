@@ -143,7 +143,7 @@ ngx_stream_egress_begin(ngx_stream_egress_ctx_t *ctx)
     task->upload_rate = escf->upload_rate;
     task->download_rate = escf->download_rate;
 
-    ngx_stream_egress_log(ctx, ngx_stream_egress_log_created);
+    ngx_stream_egress_log(ctx, ngx_egress_task_log_created);
 
     ngx_stream_egress_hold(ctx);
 
@@ -321,7 +321,7 @@ ngx_stream_egress_connected(ngx_egress_task_t *task)
 
     ctx = task->data;
 
-    ngx_stream_egress_log(ctx, ngx_stream_egress_log_connected);
+    ngx_stream_egress_log(ctx, ngx_egress_task_log_connected);
 
     ctx->connected(ctx);
 }
