@@ -12,6 +12,8 @@
 #include "ngx_stream_egress.h"
 #include "../proto/ngx_egress_detect.h"
 
+#include <poll.h>
+
 
 /* level-triggered methods report bytes that were only looked at for ever */
 #define NGX_STREAM_EGRESS_INTELLI_PACE  20
@@ -26,7 +28,15 @@ typedef enum {
 
 
 typedef struct {
-    ngx_addr_t           server[ngx_stream_egress_intelli_servers];
+    ngx_addr_t           addr;              /* socklen 0: not set */
+    ngx_uint_t           index;             /* in listening */
+} ngx_stream_egress_intelli_server_t;
+
+
+typedef struct {
+    ngx_stream_egress_intelli_server_t
+                         server[ngx_stream_egress_intelli_servers];
+    ngx_array_t         *listening;         /* of our cycle */
     ngx_egress_object_t  where;
     ngx_msec_t           timeout;
 } ngx_stream_egress_intelli_conf_t;
@@ -47,6 +57,7 @@ typedef struct {
 
 static void ngx_stream_egress_intelli_handler(ngx_stream_session_t *s);
 static void ngx_stream_egress_intelli_read(ngx_event_t *rev);
+static ngx_uint_t ngx_stream_egress_intelli_eof(ngx_event_t *rev);
 static ngx_int_t ngx_stream_egress_intelli_wait(ngx_stream_session_t *s);
 static void ngx_stream_egress_intelli_write(ngx_event_t *wev);
 static void ngx_stream_egress_intelli_detected(ngx_stream_session_t *s,
@@ -207,7 +218,7 @@ ngx_stream_egress_intelli_read(ngx_event_t *rev)
 
     /* nothing more can come after what was seen */
 
-    if (n > 0 && rev->pending_eof) {
+    if (n > 0 && ngx_stream_egress_intelli_eof(rev)) {
         ngx_stream_finalize_session(s, NGX_STREAM_BAD_REQUEST);
         return;
     }
@@ -215,6 +226,28 @@ ngx_stream_egress_intelli_read(ngx_event_t *rev)
     if (ngx_stream_egress_intelli_wait(s) != NGX_OK) {
         ngx_stream_finalize_session(s, NGX_STREAM_OK);
     }
+}
+
+
+/* Level-triggered methods do not tell that the client has ended. */
+
+static ngx_uint_t
+ngx_stream_egress_intelli_eof(ngx_event_t *rev)
+{
+    struct pollfd      pfd;
+    ngx_connection_t  *c;
+
+    if (!(ngx_event_flags & NGX_USE_LEVEL_EVENT)) {
+        return rev->pending_eof;
+    }
+
+    c = rev->data;
+
+    pfd.fd = c->fd;
+    pfd.events = POLLRDHUP;
+    pfd.revents = 0;
+
+    return poll(&pfd, 1, 0) == 1;
 }
 
 
@@ -267,10 +300,10 @@ static void
 ngx_stream_egress_intelli_detected(ngx_stream_session_t *s,
     ngx_egress_detect_e protocol)
 {
-    ngx_addr_t                        *addr;
-    ngx_listening_t                   *ls;
-    ngx_connection_t                  *c;
-    ngx_stream_egress_intelli_conf_t  *iscf;
+    ngx_listening_t                     *ls;
+    ngx_connection_t                    *c;
+    ngx_stream_egress_intelli_conf_t    *iscf;
+    ngx_stream_egress_intelli_server_t  *server;
 
     c = s->connection;
 
@@ -280,39 +313,34 @@ ngx_stream_egress_intelli_detected(ngx_stream_session_t *s,
 
     case NGX_EGRESS_DETECT_HTTP1:
     case NGX_EGRESS_DETECT_HTTP2:
-        addr = &iscf->server[ngx_stream_egress_intelli_http];
+        server = &iscf->server[ngx_stream_egress_intelli_http];
         break;
 
     case NGX_EGRESS_DETECT_SOCKS4:
     case NGX_EGRESS_DETECT_SOCKS5:
-        addr = &iscf->server[ngx_stream_egress_intelli_socks];
+        server = &iscf->server[ngx_stream_egress_intelli_socks];
         break;
 
     case NGX_EGRESS_DETECT_TLS:
-        addr = &iscf->server[ngx_stream_egress_intelli_tls];
+        server = &iscf->server[ngx_stream_egress_intelli_tls];
         break;
 
     default:
-        addr = NULL;
+        server = NULL;
     }
 
-    if (addr == NULL || addr->socklen == 0) {
+    if (server == NULL || server->addr.socklen == 0) {
         ngx_log_error(NGX_LOG_INFO, c->log, 0,
                       "client speaks a protocol that is not served here");
         ngx_stream_finalize_session(s, NGX_STREAM_BAD_REQUEST);
         return;
     }
 
-    ls = ngx_stream_egress_intelli_find((ngx_cycle_t *) ngx_cycle, addr);
+    /* a worker that quits has closed its sockets, but knows whose they were */
 
-    if (ls == NULL) {
-        ngx_log_error(NGX_LOG_ALERT, c->log, 0,
-                      "no listening socket for \"%V\"", &addr->name);
-        ngx_stream_finalize_session(s, NGX_STREAM_INTERNAL_SERVER_ERROR);
-        return;
-    }
+    ls = iscf->listening->elts;
 
-    ngx_stream_egress_intelli_hand_over(s, addr, ls);
+    ngx_stream_egress_intelli_hand_over(s, &server->addr, &ls[server->index]);
 }
 
 
@@ -449,11 +477,11 @@ ngx_stream_egress_intelli_no_loop(ngx_conf_t *cf,
 
     for (k = 0; k < ngx_stream_egress_intelli_servers; k++) {
 
-        if (iscf->server[k].socklen == 0) {
+        if (iscf->server[k].addr.socklen == 0) {
             continue;
         }
 
-        search.addr = &iscf->server[k];
+        search.addr = &iscf->server[k].addr;
         search.found = 0;
         search.intelli = 0;
 
@@ -465,7 +493,7 @@ ngx_stream_egress_intelli_no_loop(ngx_conf_t *cf,
                                 "\"%V%V\" leads to an "
                                 "\"egress_intelli_proxy\" again",
                                 &ngx_stream_egress_intelli_keys[k],
-                                &iscf->server[k].name);
+                                &iscf->server[k].addr.name);
             return NGX_ERROR;
         }
     }
@@ -524,6 +552,7 @@ ngx_stream_egress_intelli_create_conf(ngx_conf_t *cf)
      * set by ngx_pcalloc():
      *
      *     conf->server[] = { 0 };
+     *     conf->listening = NULL;
      *     conf->where = { 0 };
      */
 
@@ -580,11 +609,12 @@ ngx_stream_egress_intelli_proxy(ngx_conf_t *cf, ngx_command_t *cmd,
             return NGX_CONF_ERROR;
         }
 
-        if (iscf->server[k].socklen) {
+        if (iscf->server[k].addr.socklen) {
             return "names two servers for one protocol";
         }
 
-        rv = ngx_stream_egress_intelli_addr(cf, &addr, &iscf->server[k]);
+        rv = ngx_stream_egress_intelli_addr(cf, &addr,
+                                            &iscf->server[k].addr);
         if (rv != NGX_CONF_OK) {
             return rv;
         }
@@ -620,29 +650,42 @@ ngx_stream_egress_intelli_addr(ngx_conf_t *cf, ngx_str_t *value,
 }
 
 
-/* http { } may come after stream { }: its listeners are known at the end */
+/*
+ * http { } may come after stream { }: its listeners are known at the end.  They
+ * may still move when those of "reuseport" are added behind them.
+ */
 
 static char *
 ngx_stream_egress_intelli_check(ngx_conf_t *cf, void *data)
 {
     ngx_stream_egress_intelli_conf_t *iscf = data;
 
-    ngx_uint_t  k;
+    ngx_uint_t                           k;
+    ngx_listening_t                     *ls;
+    ngx_stream_egress_intelli_server_t  *server;
+
+    iscf->listening = &cf->cycle->listening;
 
     for (k = 0; k < ngx_stream_egress_intelli_servers; k++) {
 
-        if (iscf->server[k].socklen == 0
-            || ngx_stream_egress_intelli_find(cf->cycle, &iscf->server[k]))
-        {
+        server = &iscf->server[k];
+
+        if (server->addr.socklen == 0) {
             continue;
         }
 
-        return ngx_egress_conf_error(cf, &iscf->where,
-                                     "no server listens on \"%V\", which "
-                                     "\"%V%V\" names",
-                                     &iscf->server[k].name,
-                                     &ngx_stream_egress_intelli_keys[k],
-                                     &iscf->server[k].name);
+        ls = ngx_stream_egress_intelli_find(cf->cycle, &server->addr);
+
+        if (ls == NULL) {
+            return ngx_egress_conf_error(cf, &iscf->where,
+                                         "no server listens on \"%V\", which "
+                                         "\"%V%V\" names",
+                                         &server->addr.name,
+                                         &ngx_stream_egress_intelli_keys[k],
+                                         &server->addr.name);
+        }
+
+        server->index = ls - (ngx_listening_t *) iscf->listening->elts;
     }
 
     return NGX_CONF_OK;

@@ -206,7 +206,32 @@ like($ngx->wait_until(sub { $ngx->file('logs/sni.log') =~ /.+refused\n/ && $& },
      qr/^127\.0\.0\.1:@{[ port('FRONT') ]} connection_refused$/,
      'SNI: the port the client knows');
 
+# a worker that has closed its listening sockets still knows their servers
+
 undef $_ for $u, $c, $front;
+
+my @waiting = map { client($_) } qw/MANY TWO UNIX/;
+
+for my $w (@waiting) {
+    my $from = $w->local;
+
+    $w->write('G');
+    ok($ngx->wait_log(qr/client \Q$from\E connected/, 10),
+       'a client that has not said what it speaks');
+}
+
+ok($ngx->reload, 'a reload');
+ok($ngx->wait_until(sub {
+    2 == (() = $ngx->error_log =~ /gracefully shutting down/g);
+}, 20), 'its worker closes its listening sockets');
+
+$_->write("ET / HTTP/1.0\r\n\r\n") for @waiting;
+like($_->read_all, qr{^HTTP/1\.1 200 }, 'it is served nevertheless')
+    for @waiting;
+
+is(client('MANY')->request('GET', '/')->{body},
+   "http HTTP/1.1 127.0.0.1:@{[ port('HTTP') ]}\n", 'as others are');
+
 ok($ngx->quit(10), 'nginx quits');
 
 done_testing();
