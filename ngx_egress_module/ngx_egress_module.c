@@ -107,6 +107,8 @@ ngx_egress_init_process(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
+    ngx_egress_self_init_process(cycle);
+
     if (ngx_egress_stat_init_process(cycle) != NGX_OK
         || ngx_egress_relay_init_process(cycle, &ecf->relay) != NGX_OK
         || ngx_egress_keepalive_init_process(cycle) != NGX_OK)

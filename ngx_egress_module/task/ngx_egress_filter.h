@@ -52,6 +52,7 @@ const ngx_egress_filter_rule_t *ngx_egress_filter_match(
 
 /* 1 if connecting there would reach a listening socket of this nginx. */
 ngx_uint_t ngx_egress_is_self(struct sockaddr *sa);
+void ngx_egress_self_init_process(ngx_cycle_t *cycle);
 
 /* Setter of resolve_redirection { }, an ngx_egress_redirection_t *. */
 char *ngx_egress_redirection_block(ngx_conf_t *cf, ngx_command_t *cmd,

@@ -23,18 +23,40 @@ static ngx_socket_t ngx_egress_self_socket(ngx_uint_t family);
 static void ngx_egress_self_close(ngx_socket_t s);
 
 
+/*
+ * A worker that quits closes its listening sockets and empties their list,
+ * while other workers serve them.
+ */
+
+static ngx_array_t  ngx_egress_self_listening;
+
+
+void
+ngx_egress_self_init_process(ngx_cycle_t *cycle)
+{
+    ngx_egress_self_listening = cycle->listening;
+}
+
+
 ngx_uint_t
 ngx_egress_is_self(struct sockaddr *sa)
 {
     ngx_uint_t           i;
+    ngx_array_t         *listening;
     ngx_listening_t     *ls;
     struct sockaddr_in   sin;
 
     sa = ngx_egress_self_unmap(sa, &sin);
 
-    ls = ngx_cycle->listening.elts;
+    listening = (ngx_array_t *) &ngx_cycle->listening;
 
-    for (i = 0; i < ngx_cycle->listening.nelts; i++) {
+    if (listening->nelts == 0) {
+        listening = &ngx_egress_self_listening;
+    }
+
+    ls = listening->elts;
+
+    for (i = 0; i < listening->nelts; i++) {
         if (ngx_egress_self_match(&ls[i], sa)) {
             return 1;
         }

@@ -42,6 +42,7 @@ stream {
     server {
         listen 127.0.0.1:$TEST_NGINX_SOCKS_PORT;
         egress_socks_proxy direct;
+        egress_negotiation_timeout 60s;
     }
 
     server {
@@ -62,7 +63,7 @@ _EOC_
 
 sub port { $ENV{"TEST_NGINX_$_[0]_PORT"} }
 
-sub client { EgressClient->new(port($_[0] // 'SOCKS'), timeout => 5) }
+sub client { EgressClient->new(port($_[0] // 'SOCKS'), timeout => 10) }
 
 
 # the next line of the access log
@@ -276,32 +277,45 @@ for my $pieces (['', 0], ["\5", 0], ["\5\1\0", 12],
                 [[split //, "\5\x60" . 'x' x 0x60], 0])
 {
     my ($sent, $answer) = @$pieces;
-    my $s = client('SLOW');
     my $start = time;
+    my $s = client('SLOW');
 
     $s->write($sent) if !ref $sent && length $sent;
     $s->write_slowly([@$sent[0 .. 9]], 0.06) if ref $sent;
     $s->read_n($answer) if $answer;
 
-    ok($s->ended(8), 'a slow client is closed');
-    cmp_ok(time - $start, '<', 5, 'in time');
+    ok($s->ended(10), 'a slow client is closed');
+    cmp_ok(time - $start, '>', 0.3, 'in time');
     $s->close;
 
     like(logged(), qr/ client_timeout /, 'reason client_timeout');
 }
 
 
-$c = client('SLOW');
-$c->write("\5");
+# Requests that a reload interrupts.
+
+$c = client();
+my $own = client();
+
+for my $s ($c, $own) {
+    $s->write("\5\1\0");
+    $s->read_n(2);
+}
+
 ok($ngx->reload, 'nginx reloads');
-$c->write("\1\0" . "\5\1\0" . EgressClient::socks_address('127.0.0.1',
-                                                          port('ECHO')));
-is(substr($c->read_n(12), 3, 1), "\0", 'a negotiation survives a reload');
+ok($ngx->wait_until(sub { $ngx->error_log =~ /gracefully shutting down/ }, 20),
+   'the old worker waits');
+
+$c->write("\5\1\0" . EgressClient::socks_address('127.0.0.1', port('ECHO')));
+is(substr($c->read_n(10), 1, 1), "\0", 'a negotiation survives a reload');
 $c->write('still');
 is($c->read_n(5), 'still', 'and so does its tunnel');
-ok($ngx->wait_until(sub { $ngx->error_log =~ /gracefully shutting down/ }, 5),
-   'the old worker waits');
 $c->close;
 like(logged(), qr/^127/, 'and logs');
+
+$own->write("\5\1\0" . EgressClient::socks_address('127.0.0.1',
+                                                    port('SOCKS')));
+is(substr($own->read_n(10), 1, 1), "\2", 'no way back to ourselves, then, too');
+like(logged(), qr/ self_connect /, 'reason self_connect');
 
 done_testing();
