@@ -232,7 +232,7 @@ ngx_egress_c_ares_reason(int status)
 }
 
 
-/* the TTL of an answer is the least one of its addresses and its aliases */
+/* The TTL of addresses is the least one of theirs and of their aliases. */
 
 static ngx_uint_t
 ngx_egress_c_ares_addrs(struct ares_addrinfo *ai, ngx_uint_t family,
@@ -275,7 +275,9 @@ ngx_egress_c_ares_addrs(struct ares_addrinfo *ai, ngx_uint_t family,
         least = ngx_min(least, cname->ttl);
     }
 
-    *ttl = least;
+    /* aliases that lead nowhere say nothing about for how long */
+
+    *ttl = n ? least : 0;
 
     return n;
 }
