@@ -43,7 +43,7 @@ static char  *ngx_egress_addr_errors[] = {
     "embedded zero in host name",
     "invalid character in host name",
     "invalid brackets",
-    "IPv6 address without brackets",
+    "more than one \":\", an IPv6 address needs brackets",
     "invalid IPv6 address in brackets",
     "IPv6 zone identifier",
     "invalid IPv4 address",
