@@ -42,7 +42,9 @@ ngx_http_ws_proxy_handshake(ngx_http_request_t *r,
 
     /* HTTP/2 and newer have no Upgrade, nor a connection to take over */
 
-    if (r->http_version != NGX_HTTP_VERSION_11) {
+    if (r->http_version < NGX_HTTP_VERSION_11
+        || r->http_version >= NGX_HTTP_VERSION_20)
+    {
         return ngx_http_ws_proxy_refuse(r, "version of HTTP is not 1.1");
     }
 

@@ -13,7 +13,7 @@ use lib 't/lib';
 use Test::More;
 
 use EgressNginx;
-use EgressPort qw/PROXY/;
+use EgressPort qw/PROXY BEHIND/;
 use WsClient;
 use WsPeer;
 
@@ -25,7 +25,10 @@ WsPeer::serve('BACKEND', $kind);
 my $port = EgressPort::port('PROXY');
 
 sub conf {
-    my ($main) = @_;
+    my ($main, $proxy, $backend) = @_;
+
+    $proxy //= 'PROXY';
+    $backend //= 'BACKEND';
 
     return <<"_EOC_";
 $main
@@ -35,10 +38,10 @@ http {
     access_log logs/access.log ws;
 
     server {
-        listen 127.0.0.1:\$TEST_NGINX_PROXY_PORT;
+        listen 127.0.0.1:\$TEST_NGINX_${proxy}_PORT;
 
         location / {
-            ws_proxy_pass ws://127.0.0.1:\$TEST_NGINX_BACKEND_PORT;
+            ws_proxy_pass ws://127.0.0.1:\$TEST_NGINX_${backend}_PORT;
             ws_proxy_close_timeout 2s;
         }
     }
@@ -67,7 +70,9 @@ _EOC_
 }
 
 {
-    my $ngx = EgressNginx->new(conf => conf('worker_shutdown_timeout 4s;'));
+    my $behind = EgressNginx->new(conf => conf('', 'BEHIND'));
+    my $ngx = EgressNginx->new(conf => conf('worker_shutdown_timeout 4s;',
+                                            'PROXY', 'BEHIND'));
     my $c = WsClient->new($port, '/');
 
     ok($ngx->reload, 'nginx reloads');
@@ -76,6 +81,9 @@ _EOC_
     like(($ngx->wait_access(1))[0], qr/^1001 proxy \[shutting down\]$/,
          'which is logged');
     is($c->recv, undef, 'and the connection is closed');
+    like(($behind->wait_access(1))[0], qr/^1001 client /,
+         'the backend got it as well');
+    $behind->stop;
 
     ok($ngx->quit(10), 'nginx quits');
     $ngx->stop;
