@@ -8,59 +8,10 @@
 
 #include "unit.h"
 #include "feed.h"
-
-#include "proto/ngx_egress_socks5_client.h"
-
-
-static union {
-    ngx_egress_socks5_greeting_t  greeting;
-    ngx_egress_socks5_auth_t      auth;
-    ngx_egress_socks5_request_t   request;
-    ngx_egress_socks5_choice_t    choice;
-    ngx_egress_socks5_reply_t     reply;
-} st;
+#include "socks5_readers.h"
 
 
-static ngx_int_t
-greeting(void *data, u_char **pos, u_char *last)
-{
-    return ngx_egress_socks5_greeting(data, pos, last);
-}
-
-
-static ngx_int_t
-auth(void *data, u_char **pos, u_char *last)
-{
-    return ngx_egress_socks5_auth(data, pos, last);
-}
-
-
-static ngx_int_t
-request(void *data, u_char **pos, u_char *last)
-{
-    return ngx_egress_socks5_request(data, pos, last);
-}
-
-
-static ngx_int_t
-choice(void *data, u_char **pos, u_char *last)
-{
-    return ngx_egress_socks5_client_choice(data, pos, last);
-}
-
-
-static ngx_int_t
-status(void *data, u_char **pos, u_char *last)
-{
-    return ngx_egress_socks5_client_status(data, pos, last);
-}
-
-
-static ngx_int_t
-reply(void *data, u_char **pos, u_char *last)
-{
-    return ngx_egress_socks5_client_reply(data, pos, last);
-}
+static socks5_state_t  st;
 
 
 static ngx_int_t
