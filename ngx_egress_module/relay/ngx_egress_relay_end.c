@@ -99,7 +99,10 @@ ngx_egress_relay_test_error(ngx_egress_relay_side_t *side)
 }
 
 
-/* Nothing comes from src any more, and nothing can be sent to it. */
+/*
+ * Nothing comes from src any more, and nothing can be sent to it; or bytes of
+ * it were lost for want of memory, which is the same to both ends.
+ */
 
 void
 ngx_egress_relay_failed(ngx_egress_relay_side_t *src)
@@ -109,7 +112,7 @@ ngx_egress_relay_failed(ngx_egress_relay_side_t *src)
     dst = src->peer;
     src->eof = 1;
 
-    if (src->relay->reason) {
+    if (src->relay->reason && src->relay->reason != NGX_EGRESS_INTERNAL) {
         /* src refused bytes before: what it still sent goes out first */
         return;
     }
