@@ -166,7 +166,7 @@ cmp_ok(time - $start, '>', 0.8, 'when their time is over');
 
 ok($ngx->wait_until(sub {
     40 == (() = $ngx->file('logs/udp.log') =~ /^shutdown 4 4 \d+ \d+ 200$/mg)
-}, 5), 'for the reason shutdown');
+}, 5), 'for the reason shutdown') or diag $ngx->file('logs/udp.log');
 
 ok($ngx->quit(10), 'nginx quits');
 
