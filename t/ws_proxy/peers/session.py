@@ -525,6 +525,15 @@ def _():
     bye(client, server)
 
 
+@scenario('and texts are not looked at: they may be anything')
+def _():
+    client, server = both(PROXY, backend, '/utf8', [
+        'Sec-WebSocket-Extensions: x-mine'], extensions=b'x-mine')
+    client.send(client.frame(TEXT, b'\xff'))
+    equal(server.recv(), (TEXT, b'\xff'))
+    bye(client, server)
+
+
 @scenario('nothing of a refused frame reaches the other side')
 def _():
     client, server = both(PROXY, backend, '/')
