@@ -13,6 +13,9 @@
  *     ngx_http_egress_forward*.c  absolute-form: task, ngx_http_upstream
  *     ngx_http_egress_error.c     a reason becomes an answer
  *     ngx_http_egress_path.c      the egress path selection header
+ *     ngx_http_egress_headers.c   names and lists of header fields
+ *     ngx_http_egress_log.c       egress_task_log
+ *     ngx_http_egress_status.c    egress_status
  *     ngx_http_egress_variable.c  $egress_*
  *     ngx_http_egress_open.c      the check against open proxies
  *     ngx_http_egress_module.c    directives
