@@ -407,7 +407,7 @@ ngx_egress_keepalive_key_len(ngx_egress_hop_t *hop)
         path = task->path->elts;
 
         for (i = 0; i < task->path->nelts; i++) {
-            len += 4 * sizeof(uint32_t) + path[i].escaper.len
+            len += 4 * sizeof(uint32_t) + 1 + path[i].escaper.len
                    + path[i].value.len + path[i].addr.host.len
                    + sizeof(ngx_uint_t) + sizeof(in_port_t);
         }
@@ -449,6 +449,7 @@ ngx_egress_keepalive_key(u_char *p, ngx_egress_hop_t *hop)
     path = task->path->elts;
 
     for (i = 0; i < task->path->nelts; i++) {
+        *p++ = (u_char) path[i].kind;
         p = ngx_egress_keepalive_key_str(p, &path[i].escaper);
         p = ngx_egress_keepalive_key_bytes(p, &path[i].number,
                                            sizeof(ngx_uint_t));
