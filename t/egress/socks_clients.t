@@ -18,6 +18,7 @@ use EgressNginx;
 use EgressOrigin 'ORIGIN', SECURE => { tls => 1 }, SIX => { addr => '::1' };
 use EgressPort qw/SOCKS/;
 use EgressTcp ECHO => 'echo', SINK => 'sink', BULK => 'bulk 3000000';
+use EgressUdp DATAGRAMS => 'echo';
 use File::Temp;
 use Test::More;
 
@@ -154,6 +155,38 @@ _EOC_
             or diag(read_file('err'));
         is(target(), "$host:$port{ORIGIN}", 'the target');
     }
+
+    # a program that knows nothing of SOCKS and sends datagrams
+
+    write_file('dante', <<"_EOC_");
+resolveprotocol: fake
+route {
+    from: 0.0.0.0/0 to: 0.0.0.0/0 via: 127.0.0.1 port = $port{SOCKS}
+    proxyprotocol: socks_v5
+    command: udpassociate
+    protocol: udp
+    method: none
+}
+_EOC_
+
+    write_file('datagrams', <<'_EOC_');
+use Socket;
+socket my $s, AF_INET, SOCK_DGRAM, 0 or die "socket: $!\n";
+my $to = sockaddr_in($ARGV[0], inet_aton('127.0.0.1'));
+for (1 .. 3) {
+    send $s, "hello $_\n", 0, $to or die "send: $!\n";
+    recv $s, my $data, 100, 0;
+    print $data;
+}
+_EOC_
+
+    local $ENV{SOCKS_CONF} = "$dir/dante";
+    local $ENV{SOCKS_AUTOADD_LANROUTES} = 'no';
+
+    is(`timeout 20 socksify perl $dir/datagrams $port{DATAGRAMS} 2>$dir/err`,
+       "hello 1\nhello 2\nhello 3\n", 'socksify: datagrams')
+        or diag(read_file('err'));
+    is(target(), "127.0.0.1:$port{DATAGRAMS}", 'the target');
 }
 
 
