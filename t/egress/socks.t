@@ -17,7 +17,7 @@ use EgressDns DNS => { zone => {
     'six.test' => { AAAA => '::1' },
 } };
 use EgressNginx;
-use EgressPort qw/SOCKS FOUR SLOW/;
+use EgressPort qw/SOCKS FOUR SLOW LIMIT/;
 use EgressTcp ECHO => 'echo', SINK => 'sink', PEER => 'peer',
               PEER6 => { mode => 'peer', addr => '::1' };
 use Test::More;
@@ -43,6 +43,16 @@ stream {
         listen 127.0.0.1:$TEST_NGINX_SOCKS_PORT;
         egress_socks_proxy direct;
         egress_negotiation_timeout 60s;
+    }
+
+    limit_conn_zone $binary_remote_addr zone=clients:64k;
+
+    server {
+        listen 127.0.0.1:$TEST_NGINX_LIMIT_PORT;
+        egress_socks_proxy direct;
+        egress_negotiation_timeout 60s;
+        limit_conn clients 1;
+        access_log off;
     }
 
     server {
@@ -290,6 +300,16 @@ for my $pieces (['', 0], ["\5", 0], ["\5\1\0", 12],
 
     like(logged(), qr/ client_timeout /, 'reason client_timeout');
 }
+
+
+# limit_conn counts who has not said yet what it wants.
+
+my $first = client('LIMIT');
+my $second = client('LIMIT');
+ok($second->ended(10), 'one negotiation too many');
+$first->write("\5\1\0");
+is($first->read_n(2), "\5\0", 'the first one goes on');
+$first->close;
 
 
 # Requests that a reload interrupts.
