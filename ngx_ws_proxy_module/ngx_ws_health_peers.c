@@ -11,6 +11,10 @@
 #include <ngx_ws_health.h>
 
 
+/* seconds between two complaints of a worker about a zone that is full */
+#define NGX_WS_HEALTH_COMPLAIN      60
+
+
 typedef struct {
     ngx_ws_health_conf_t            *conf;
     ngx_http_request_t              *request;
@@ -49,6 +53,8 @@ static ngx_int_t ngx_ws_health_target(ngx_ws_health_conf_t *conf,
     ngx_http_upstream_rr_peer_t *peer, ngx_uint_t backup);
 static ngx_int_t ngx_ws_health_copy(ngx_pool_t *pool, ngx_str_t *dst,
     ngx_str_t *src);
+static void ngx_ws_health_full(ngx_ws_health_conf_t *conf,
+    ngx_ws_health_target_t *target);
 static void ngx_ws_health_look(ngx_ws_health_conf_t *conf);
 static void ngx_ws_health_apply(ngx_ws_health_conf_t *conf);
 
@@ -475,14 +481,31 @@ ngx_ws_health_target_info(ngx_ws_health_conf_t *conf,
     target->states[i] = ngx_ws_health_state(zone, target->ids[i], &check[i]);
 
     if (target->states[i] == NULL) {
-        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                      "no memory for the health of server \"%V\" of upstream "
-                      "\"%V\", increase ws_proxy_health_zone",
-                      &target->name, &conf->upstream->host);
+        ngx_ws_health_full(conf, target);
         return NGX_ERROR;
     }
 
     return ngx_ws_health_read(zone, target->states[i], target->ids[i], info);
+}
+
+
+/* such a server is trusted, and asked for again and again */
+
+static void
+ngx_ws_health_full(ngx_ws_health_conf_t *conf, ngx_ws_health_target_t *target)
+{
+    static time_t  next;
+
+    if (ngx_time() < next) {
+        return;
+    }
+
+    next = ngx_time() + NGX_WS_HEALTH_COMPLAIN;
+
+    ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                  "no memory for the health of server \"%V\" of upstream "
+                  "\"%V\", increase ws_proxy_health_zone",
+                  &target->name, &conf->upstream->host);
 }
 
 
