@@ -17,7 +17,7 @@ use EgressClient;
 use EgressHttp;
 use EgressNginx;
 use EgressOrigin ORIGIN => {}, OTHER => {};
-use EgressPort qw/PROXY ROUND OFF TWO SHORT/;
+use EgressPort qw/PROXY ROUND OFF TWO SHORT PAGE/;
 
 my %port = map { /^TEST_NGINX_(\w+)_PORT$/ ? ($1 => $ENV{$_}) : () } keys %ENV;
 my $at = "127.0.0.1:$port{ORIGIN}";
@@ -49,6 +49,12 @@ http {
     log_format  t '$status $egress_reason $upstream_addr $upstream_status '
                   '$egress_bind $request';
     access_log  logs/access.log t;
+
+    server {
+        listen             127.0.0.1:$TEST_NGINX_PAGE_PORT;
+        egress_http_proxy  third;
+        error_page         502 /missing.html;
+    }
 
     server {
         listen             127.0.0.1:$TEST_NGINX_PROXY_PORT;
@@ -250,6 +256,12 @@ for (['GET', undef, 1], ['HEAD', undef, 1], ['OPTIONS', undef, 1],
     next_used('PROXY', 'stale-next');
     is(client()->get("http://$at/raw?no-head")->{status}, 502,
        'the second failure counts');
+
+    next_used('PAGE', 'stale-next');
+    is(client('PAGE')->get("http://$at/raw?no-head")->{status}, 404,
+       'what fails after it');
+    ok($ngx->wait_log(qr{missing\.html" failed .* upstream: "http:///raw}),
+       'is logged with what is known');
 
     next_used('OFF', 'stale-next');
     is(client('OFF')->get("http://$at/raw?no-head")->{status}, 502,
