@@ -92,7 +92,7 @@ typedef struct {
     ngx_http_event_handler_pt         read_body;  /* the core's */
 
     /* peer */
-    ngx_str_t                         names[3];   /* of the first, the retry, and
+    ngx_str_t                         names[3];   /* of the first, the retry,
                                                      none: that failed, too */
     ngx_uint_t                        attempts;
     ngx_connection_t                 *dead;       /* a failed one, for get() */
