@@ -53,37 +53,34 @@ ngx_egress_header_make(ngx_egress_hop_t *hop, ngx_str_t *header)
 
 /*
  * After realip the client may be of another family than the address it came
- * to; one header has room for one family only.
+ * to; one header has room for one family only.  c->local_sockaddr may be that
+ * of the server which egress_intelli_proxy passed the connection to.
  */
 
 void
 ngx_egress_header_addresses(ngx_connection_t *c, ngx_egress_pp2_t *pp)
 {
+    socklen_t   len;
     ngx_uint_t  src, dst;
 
-    if (c == NULL) {
+    len = sizeof(ngx_sockaddr_t);
+
+    if (c == NULL || getsockname(c->fd, &pp->dst.sockaddr, &len) == -1) {
         pp->local = 1;
         return;
     }
 
     src = c->sockaddr->sa_family;
+    dst = pp->dst.sockaddr.sa_family;
 
     if ((src != AF_INET && src != AF_INET6)
-        || ngx_connection_local_sockaddr(c, NULL, 0) != NGX_OK)
+        || (dst != AF_INET && dst != AF_INET6))
     {
         pp->local = 1;
         return;
     }
 
-    dst = c->local_sockaddr->sa_family;
-
-    if (dst != AF_INET && dst != AF_INET6) {
-        pp->local = 1;
-        return;
-    }
-
     ngx_memcpy(&pp->src, c->sockaddr, c->socklen);
-    ngx_memcpy(&pp->dst, c->local_sockaddr, c->local_socklen);
 
     pp->family = src;
     pp->type = SOCK_STREAM;

@@ -14,8 +14,9 @@ use EgressCert;
 use EgressClient;
 use EgressHello;
 use EgressNginx;
-use EgressPort qw/MANY SAME UNIX TWO FRONT HTTP TLS SOCKS SNI CLEAR H2/;
-use EgressTcp TARGET => 'echo';
+use EgressPort qw/MANY SAME UNIX TWO FRONT HTTP TLS SOCKS SNI CLEAR H2
+                  TELL/;
+use EgressTcp TARGET => 'echo', PP => 'pp';
 use EgressUdp ECHO => 'echo';
 use EgressUdpClient;
 use File::Temp;
@@ -68,6 +69,16 @@ stream {
     }
 
     server {
+        listen 127.0.0.1:$TEST_NGINX_TELL_PORT;
+        egress_intelli_proxy socks_server=unix:$TEST_NGINX_SOCKET_DIR/tell.sock;
+    }
+
+    server {
+        listen unix:$TEST_NGINX_SOCKET_DIR/tell.sock;
+        egress_socks_proxy tell;
+    }
+
+    server {
         listen 127.0.0.1:$TEST_NGINX_SOCKS_PORT;
         listen unix:$TEST_NGINX_SOCKET_DIR/socks.sock;
         egress_socks_proxy direct;
@@ -84,6 +95,11 @@ stream {
 egress {
     escaper direct direct_fixed {
         egress_network_filter { allow 127.0.0.0/8; }
+    }
+
+    escaper tell direct_fixed {
+        egress_network_filter { allow 127.0.0.0/8; }
+        use_proxy_protocol 2;
     }
 }
 
@@ -205,6 +221,12 @@ $c->read_all;
 like($ngx->wait_until(sub { $ngx->file('logs/sni.log') =~ /.+refused\n/ && $& }, 10),
      qr/^127\.0\.0\.1:@{[ port('FRONT') ]} connection_refused$/,
      'SNI: the port the client knows');
+
+$c = client('TELL');
+my $from = $c->local;
+$c->socks5('127.0.0.1', port('PP'));
+is($c->read_until(qr/\n/), "v2 PROXY TCP4 $from 127.0.0.1:"
+   . port('TELL') . "\n", 'a PROXY header of ours: the address it knows');
 
 # a worker that has closed its listening sockets still knows their servers
 
