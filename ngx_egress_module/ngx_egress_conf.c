@@ -110,6 +110,11 @@ ngx_egress_object_ref(ngx_conf_t *cf, ngx_array_t *objects, ngx_str_t *name,
     ngx_uint_t             i;
     ngx_egress_object_t  **objectp, *object;
 
+    if (name->len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "empty name");
+        return NULL;
+    }
+
     objectp = objects->elts;
 
     for (i = 0; i < objects->nelts; i++) {

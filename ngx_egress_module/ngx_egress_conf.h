@@ -61,7 +61,7 @@ void *ngx_egress_conf_type(ngx_conf_t *cf, void *types, ngx_uint_t n);
 /*
  * Finds the object of that name in an array of pointers to structures that
  * begin with an ngx_egress_object_t, or makes a zeroed one of "size" bytes,
- * remembering file and line.  NULL: out of memory.
+ * remembering file and line.  NULL: no name, logged, or out of memory.
  */
 void *ngx_egress_object_ref(ngx_conf_t *cf, ngx_array_t *objects,
     ngx_str_t *name, size_t size);

@@ -43,6 +43,47 @@ ngx_egress_host_find(ngx_array_t *rules, ngx_str_t *host)
 }
 
 
+void *
+ngx_egress_host_add(ngx_conf_t *cf, ngx_array_t *rules, ngx_str_t *value,
+    ngx_uint_t child, ngx_egress_addr_t *addr)
+{
+    u_char                  *p;
+    ngx_uint_t               i;
+    ngx_egress_host_rule_t  *rule;
+
+    if (ngx_egress_conf_host(cf, value, addr) != NGX_OK) {
+        return NULL;
+    }
+
+    p = rules->elts;
+
+    for (i = 0; i < rules->nelts; i++, p += rules->size) {
+
+        rule = (ngx_egress_host_rule_t *) p;
+
+        if (rule->child == child
+            && ngx_egress_host_match_exact(&addr->host, &rule->name))
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "duplicate host \"%V\"", value);
+            return NULL;
+        }
+    }
+
+    rule = ngx_array_push(rules);
+    if (rule == NULL) {
+        return NULL;
+    }
+
+    ngx_memzero(rule, rules->size);
+
+    rule->name = addr->host;
+    rule->child = child;
+
+    return rule;
+}
+
+
 ngx_int_t
 ngx_egress_conf_host(ngx_conf_t *cf, ngx_str_t *value,
     ngx_egress_addr_t *addr)

@@ -23,6 +23,13 @@ typedef struct {
 } ngx_egress_host_rule_t;
 
 
+/*
+ * Adds a rule, zeroed but for its host; *addr is what that was parsed to.
+ * NULL: logged, it is no host or there is one for it already.
+ */
+void *ngx_egress_host_add(ngx_conf_t *cf, ngx_array_t *rules,
+    ngx_str_t *value, ngx_uint_t child, ngx_egress_addr_t *addr);
+
 /* The rule of an array of such structures that is for that host, or NULL. */
 void *ngx_egress_host_find(ngx_array_t *rules, ngx_str_t *host);
 

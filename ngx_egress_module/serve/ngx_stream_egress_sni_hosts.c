@@ -138,18 +138,13 @@ ngx_stream_egress_sni_hosts_rule(ngx_conf_t *cf, ngx_command_t *cmd,
 
     for (i = 1; i < n; i++) {
 
-        if (ngx_egress_conf_host(cf, &value[i], &addr) != NGX_OK) {
-            return NGX_CONF_ERROR;
-        }
-
-        host = ngx_array_push(&hosts->rules);
+        host = ngx_egress_host_add(cf, &hosts->rules, &value[i],
+                                   cmd->offset != 0, &addr);
         if (host == NULL) {
             return NGX_CONF_ERROR;
         }
 
-        host->host.name = addr.host;
         host->redirect = redirect;
-        host->host.child = (cmd->offset != 0);
     }
 
     return NGX_CONF_OK;

@@ -367,8 +367,20 @@ ngx_stream_egress_tcp_stream_merge_conf(ngx_conf_t *cf, void *parent,
     ngx_stream_egress_tcp_stream_conf_t *prev = parent;
     ngx_stream_egress_tcp_stream_conf_t *conf = child;
 
+    ngx_stream_core_srv_conf_t  *cscf;
+
     ngx_conf_merge_uint_value(conf->pick.policy, prev->pick.policy,
                               NGX_EGRESS_PICK_RANDOM);
+
+    if (conf->tls_name && conf->tls == NULL) {
+        cscf = ngx_stream_conf_get_module_srv_conf(cf, ngx_stream_core_module);
+
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"egress_upstream_tls_name\" needs "
+                      "\"egress_tls_client\" in the server in %s:%ui",
+                      cscf->file_name, cscf->line);
+        return NGX_CONF_ERROR;
+    }
 
     if (conf->pick.n == 0) {
         return NGX_CONF_OK;

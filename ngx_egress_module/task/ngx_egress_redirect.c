@@ -189,23 +189,15 @@ ngx_egress_redirection_rule(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return "must be of the form \"NAME to VALUE\"";
     }
 
-    rule = ngx_array_push(&rd->rules);
+    rule = ngx_egress_host_add(cf, &rd->rules, &value[1], cmd->offset != 0,
+                               &addr);
     if (rule == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    ngx_memzero(rule, sizeof(ngx_egress_redirection_rule_t));
-    rule->host.child = (cmd->offset != 0);
-
-    if (ngx_egress_conf_host(cf, &value[1], &addr) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 
     if (addr.family != AF_UNSPEC) {
         return "is for names, not for addresses";
     }
-
-    rule->host.name = addr.host;
 
     if (ngx_array_init(&rule->to.ipv4, cf->pool, 2, sizeof(ngx_egress_ip_t))
             != NGX_OK

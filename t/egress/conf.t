@@ -36,6 +36,10 @@ my @errors = (
  "egress {\n escaper e dummy_deny { }\n escaper e dummy_deny { } }",
  'duplicate escaper "e", the first one is at %%:3, this one in %%:4'],
 
+['a name that is empty',
+ 'egress { escaper "" dummy_deny { } }',
+ 'empty name in %%:2'],
+
 ['a directive that the type does not have',
  'egress { escaper e dummy_deny { bind_ip 127.0.0.1; } }',
  'unknown directive "bind_ip" in %%:2'],
@@ -111,6 +115,11 @@ my @errors = (
  'egress { escaper e direct_fixed { resolve_redirection { } '
  . 'resolve_redirection { } } }',
  '"resolve_redirection" directive is duplicate in %%:2'],
+
+['a host that is redirected twice',
+ 'egress { escaper e direct_fixed { resolve_redirection '
+ . '{ exact a.test to 127.0.0.1; exact A.test. to 127.0.0.2; } } }',
+ 'duplicate host "A.test." in %%:2'],
 
 ['a redirection without "to"',
  'egress { escaper e direct_fixed { resolve_redirection '

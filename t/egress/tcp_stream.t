@@ -308,6 +308,12 @@ for my $case (
     ['egress_sni_hosts with a bad port',
      'egress_sni_hosts { exact a redirect_port=x; } egress_sni_proxy direct',
      'invalid port "redirect_port=x"'],
+    ['a host twice in egress_sni_hosts',
+     'egress_sni_hosts { exact a.test; child a.test; exact b.test a.test; } '
+     . 'egress_sni_proxy direct', 'duplicate host "a.test"'],
+    ['egress_upstream_tls_name without TLS',
+     'egress_upstream_tls_name a.test; egress_tcp_stream direct a.test:1',
+     '"egress_upstream_tls_name" needs "egress_tls_client" in the server in'],
     ['an open SNI proxy', 'listen 192.0.2.1:443; egress_sni_proxy direct',
      '"egress_sni_proxy" would be open to everybody on 192.0.2.1:443'],
     ['a listener of datagrams',
