@@ -239,8 +239,13 @@ ngx_http_egress_forward_start(ngx_http_egress_forward_t *fwd)
     rc = ngx_http_read_client_request_body(r, ngx_http_upstream_init);
 
     if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
-        ngx_egress_task_close(fwd->task, NGX_EGRESS_BAD_REQUEST);
-        ngx_http_finalize_request(r, rc);
+        ngx_egress_task_close(fwd->task,
+                              ngx_http_egress_forward_reason(fwd, rc));
+
+        /* the core says 500 when its "100" does not reach the client */
+
+        ngx_http_finalize_request(r, r->connection->error
+                                     ? NGX_HTTP_CLIENT_CLOSED_REQUEST : rc);
         return NGX_OK;
     }
 
