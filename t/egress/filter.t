@@ -12,7 +12,7 @@ use warnings;
 
 use lib 't/lib';
 
-use EgressNetns;
+use EgressNetns prohibit => ['192.0.9.0/24'];
 use EgressClient;
 use EgressHttp;
 use EgressNginx;
@@ -209,8 +209,6 @@ denied('OTHER', '8.8.8.8', '169.254.169.254');
 
 
 # what the kernel forbids is a reason as well
-
-system qw/ip route add prohibit 192.0.9.0\/24/;
 
 my ($code, $why) = status('OTHER', '192.0.9.1:80');
 is($code, 502, 'a prohibited route is a 502');

@@ -143,12 +143,15 @@ my @errors = (
 
 my @good = (
     ['a loopback address', $local],
-    ['another loopback address', 'listen 127.1.2.3:1; egress_http_proxy e;'],
-    ['the IPv6 loopback address', 'listen [::1]:1; egress_http_proxy e;'],
+    ['another loopback address',
+     'listen 127.1.2.3:$TEST_NGINX_ONE_PORT; egress_http_proxy e;'],
+    ['the IPv6 loopback address',
+     'listen [::1]:$TEST_NGINX_ONE_PORT; egress_http_proxy e;'],
     ['a unix socket', 'listen unix:/tmp/x; egress_http_proxy e;'],
     ['allow and deny', "$open allow 192.0.2.0/24; deny all;"],
     ['allow and deny of IPv6 alone',
-     'listen [::]:1; egress_http_proxy e; deny 2001:db8::/32;'],
+     'listen [::]:$TEST_NGINX_ONE_PORT; egress_http_proxy e;
+      deny 2001:db8::/32;'],
     ['auth_request', "$open auth_request /x;"],
     ['required certificates',
      'listen $TEST_NGINX_ONE_PORT ssl; egress_http_proxy e;

@@ -12,7 +12,7 @@ use lib 't/lib';
 use EgressClient;
 use EgressNginx;
 use EgressOrigin;
-use EgressPort qw/FILE ERROR OFF/;
+use EgressPort qw/SPARE FILE ERROR OFF/;
 use EgressTcp ECHO => 'echo', DEAD => 'refuse';
 use Test::More;
 
@@ -178,7 +178,7 @@ for my $case (
 }
 
 my ($ok, $output) = EgressNginx::test('egress { escaper e dummy_deny { } } http { '
-    . 'server { listen 127.0.0.1:1; egress_http_proxy e; '
+    . 'server { listen 127.0.0.1:$TEST_NGINX_SPARE_PORT; egress_http_proxy e; '
     . 'egress_task_log logs/t.log 60s; } }');
 ok($ok, 'the default format') or diag $output;
 

@@ -7,7 +7,8 @@ package EgressNetns;
 #
 #     use EgressNetns addr => ['10.1.2.3', '169.254.169.254', '2001:db8::5'],
 #                     silent => ['192.0.2.0/24'],
-#                     unreachable => ['198.51.100.0/24', '2001:db8:1::/48'];
+#                     unreachable => ['198.51.100.0/24', '2001:db8:1::/48'],
+#                     prohibit => ['192.0.9.0/24'];
 #
 # First of all fixtures: the file is executed again from its beginning.
 #
@@ -15,6 +16,7 @@ package EgressNetns;
 #     silent         connect() is answered by nothing
 #     unreachable    connect() fails with "no route to host"; every other
 #                    address fails with "network is unreachable"
+#     prohibit       connect() fails with "permission denied"
 #
 # Where namespaces are not permitted the whole file is skipped, unless it
 # already runs in one that has loopback only.
@@ -26,26 +28,56 @@ use warnings;
 sub import {
     my ($class, %opt) = @_;
 
-    enter() if ($ENV{EGRESS_NETNS} || '') ne $$;
+    my ($pid, $state) = split / /, $ENV{EGRESS_NETNS} || '';
+
+    if (($pid || '') ne $$) {
+        enter();
+        $state = 'root';
+    }
+
     delete $ENV{EGRESS_NETNS};
 
+    return if $state eq 'ready';
+
     configure(%opt);
+    leave_root(split /,/, $1) if $state =~ /^user=(.*)/;
 }
 
 
 sub enter {
-    for my $flags ('-n', '-rn') {
-        next if !quiet('unshare', $flags, 'true');
+    my $guard = $INC{'EgressGuard.pm'} ? 1 : 0;
+    my $user = join ',', $>, $) + 0, $guard;
 
-        my @perl = ($^X, (map { "-I$_" } grep { !ref } @INC),
-                    $INC{'EgressGuard.pm'} ? '-MEgressGuard' : ());
+    again('root', $guard, 'unshare', '-n') if quiet('unshare', '-n', 'true');
 
-        $ENV{EGRESS_NETNS} = $$;
-        $ENV{EGRESS_NETNS_USER} = $>;
-        exec 'unshare', $flags, @perl, $0, @ARGV or die "unshare: $!\n";
-    }
+    again("user=$user", 0, 'unshare', '-rn')
+        if quiet('unshare', '-rn', 'true');
 
     skip('no permission for a network namespace') if !is_private();
+}
+
+
+# In a user namespace one is root, but nginx cannot become anybody else.
+
+sub leave_root {
+    my ($user, $group, $guard) = @_;
+
+    open my $fh, '>', '/proc/sys/net/ipv4/ip_unprivileged_port_start';
+    syswrite $fh, 0 if $fh;
+
+    again('ready', $guard, 'unshare', '-U', "--map-user=$user",
+          "--map-group=$group");
+}
+
+
+sub again {
+    my ($state, $guard, @command) = @_;
+
+    my @perl = ($^X, (map { "-I$_" } grep { !ref } @INC),
+                $guard ? '-MEgressGuard' : ());
+
+    $ENV{EGRESS_NETNS} = "$$ $state";
+    exec @command, @perl, $0, @ARGV or die "$command[0]: $!\n";
 }
 
 
@@ -70,8 +102,9 @@ sub configure {
         run(family($net), 'route', 'replace', $net, 'dev', 'lo');
     }
 
-    for my $net (@{ $opt{unreachable} || [] }) {
-        run(family($net), 'route', 'replace', 'unreachable', $net);
+    for my $type (qw/unreachable prohibit/) {
+        run(family($_), 'route', 'replace', $type, $_)
+            for @{ $opt{$type} || [] };
     }
 }
 

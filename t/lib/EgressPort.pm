@@ -85,10 +85,7 @@ sub candidates {
 sub lock_port {
     my ($port) = @_;
 
-    # in a user namespace the user looks like root, see EgressNetns
-
-    my $user = $ENV{EGRESS_NETNS_USER} // $>;
-    my $dir = File::Spec->tmpdir() . "/ngx_egress_ports.$user";
+    my $dir = File::Spec->tmpdir() . "/ngx_egress_ports.$>";
 
     if (!mkdir($dir, 0700) && !-d $dir) {
         die "cannot create $dir: $!\n";
