@@ -50,6 +50,7 @@ typedef struct ngx_egress_filter_s         ngx_egress_filter_t;
 typedef struct ngx_egress_redirection_s    ngx_egress_redirection_t;
 typedef struct ngx_egress_connector_s      ngx_egress_connector_t;
 typedef struct ngx_egress_relay_s          ngx_egress_relay_t;
+typedef struct ngx_egress_task_log_s       ngx_egress_task_log_t;
 typedef struct ngx_egress_udp_s            ngx_egress_udp_t;
 typedef struct ngx_egress_tls_s            ngx_egress_tls_t;
 typedef struct ngx_egress_proxy_addr_s     ngx_egress_proxy_addr_t;
@@ -242,6 +243,7 @@ struct ngx_egress_task_s {
     ngx_egress_hop_t        *hop;        /* out: of the last link walked */
     ngx_connection_t        *peer;       /* out: NULL again once given away */
     ngx_egress_relay_t      *relay;
+    ngx_egress_task_log_t   *task_log;   /* NULL: no line was due yet */
 
     ngx_egress_times_t       times;
     off_t                    bytes_sent;      /* to the client */

@@ -73,7 +73,6 @@ typedef struct {
     ngx_http_request_t        *request;
     ngx_egress_task_t         *task;        /* never NULL */
     void                      *forward;     /* of ngx_http_egress_forward*.c */
-    ngx_egress_task_log_t     *log;         /* NULL: nothing was logged yet */
     size_t                     sent;        /* of the answer to CONNECT */
     unsigned                   connect:1;
     unsigned                   tunnel:1;    /* the answer is 200 */
@@ -141,13 +140,9 @@ ngx_int_t ngx_http_egress_error(ngx_http_request_t *r,
 ngx_int_t ngx_http_egress_proxy_status(ngx_http_request_t *r,
     ngx_uint_t reason);
 
-/*
- * egress_task_log: writes a line if the configuration asks for one of that
- * event.  No line follows ..._stop(), called when the request ends.
- */
+/* egress_task_log: a line if the configuration asks for one of that event. */
 void ngx_http_egress_log(ngx_http_egress_ctx_t *ctx,
     ngx_egress_task_log_e event);
-void ngx_http_egress_log_stop(ngx_http_egress_ctx_t *ctx);
 
 /* Brings the bytes of a forwarded request up to date; nothing for a tunnel. */
 void ngx_http_egress_forward_count(ngx_http_egress_ctx_t *ctx);

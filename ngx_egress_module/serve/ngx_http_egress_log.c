@@ -17,15 +17,10 @@ typedef struct {
 } ngx_http_egress_log_conf_t;
 
 
-static ngx_egress_task_log_t *ngx_http_egress_log_create(
-    ngx_http_egress_ctx_t *ctx, ngx_http_egress_log_conf_t *lscf);
-static void ngx_http_egress_log_write(ngx_egress_task_log_t *tl);
-static void ngx_http_egress_log_evaluate(ngx_egress_task_log_t *tl,
+static void ngx_http_egress_log_write(ngx_egress_task_t *task, void *data);
+static void ngx_http_egress_log_evaluate(ngx_egress_task_t *task,
     ngx_http_request_t *r);
 
-static ngx_int_t ngx_http_egress_log_variable(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_http_egress_log_add_variables(ngx_conf_t *cf);
 static void *ngx_http_egress_log_create_conf(ngx_conf_t *cf);
 static char *ngx_http_egress_log_merge_conf(ngx_conf_t *cf, void *parent,
     void *child);
@@ -62,7 +57,7 @@ static ngx_command_t  ngx_http_egress_log_commands[] = {
 
 
 static ngx_http_module_t  ngx_http_egress_log_module_ctx = {
-    ngx_http_egress_log_add_variables,     /* preconfiguration */
+    NULL,                                  /* preconfiguration */
     NULL,                                  /* postconfiguration */
 
     NULL,                                  /* create main configuration */
@@ -100,53 +95,15 @@ ngx_http_egress_log(ngx_http_egress_ctx_t *ctx, ngx_egress_task_log_e event)
     lscf = ngx_http_get_module_srv_conf(ctx->request,
                                         ngx_http_egress_log_module);
 
-    if (lscf->log.events == 0) {
-        return;
+    if (lscf->log.events) {
+
+        /* $remote_user is kept in the request: not in the pool of a line */
+
+        (void) ngx_http_auth_basic_user(ctx->request);
     }
 
-    if (ctx->log == NULL) {
-        ctx->log = ngx_http_egress_log_create(ctx, lscf);
-    }
-
-    if (ctx->log != NULL) {
-        ngx_egress_task_log(ctx->log, event);
-    }
-}
-
-
-void
-ngx_http_egress_log_stop(ngx_http_egress_ctx_t *ctx)
-{
-    if (ctx->log) {
-        ngx_egress_task_log_stop(ctx->log);
-    }
-}
-
-
-static ngx_egress_task_log_t *
-ngx_http_egress_log_create(ngx_http_egress_ctx_t *ctx,
-    ngx_http_egress_log_conf_t *lscf)
-{
-    ngx_http_request_t     *r;
-    ngx_egress_task_log_t  *tl;
-
-    r = ctx->request;
-
-    tl = ngx_pcalloc(r->pool, sizeof(ngx_egress_task_log_t));
-    if (tl == NULL) {
-        return NULL;
-    }
-
-    tl->data = ctx;
-    tl->conf = &lscf->log;
-    tl->write = ngx_http_egress_log_write;
-    tl->log = r->connection->log;
-
-    /* $remote_user is kept in the request: not in the pool of a line */
-
-    (void) ngx_http_auth_basic_user(r);
-
-    return tl;
+    ngx_egress_task_log(ctx->task, &lscf->log, event,
+                        ngx_http_egress_log_write, ctx);
 }
 
 
@@ -157,22 +114,22 @@ ngx_http_egress_log_create(ngx_http_egress_ctx_t *ctx,
  */
 
 static void
-ngx_http_egress_log_write(ngx_egress_task_log_t *tl)
+ngx_http_egress_log_write(ngx_egress_task_t *task, void *data)
 {
+    ngx_http_egress_ctx_t *ctx = data;
+
     void                       **contexts;
     size_t                       size, nctx;
     ngx_pool_t                  *pool, *saved;
     ngx_http_request_t          *r;
-    ngx_http_egress_ctx_t       *ctx;
     ngx_http_variable_value_t   *values;
     ngx_http_core_main_conf_t   *cmcf;
 
-    ctx = tl->data;
     r = ctx->request;
 
     ngx_http_egress_forward_count(ctx);
 
-    pool = ngx_create_pool(1024, tl->log);
+    pool = ngx_create_pool(1024, task->log);
     if (pool == NULL) {
         return;
     }
@@ -192,7 +149,7 @@ ngx_http_egress_log_write(ngx_egress_task_log_t *tl)
         saved = r->pool;
         r->pool = pool;
 
-        ngx_http_egress_log_evaluate(tl, r);
+        ngx_http_egress_log_evaluate(task, r);
 
         r->pool = saved;
 
@@ -205,7 +162,7 @@ ngx_http_egress_log_write(ngx_egress_task_log_t *tl)
 
 
 static void
-ngx_http_egress_log_evaluate(ngx_egress_task_log_t *tl, ngx_http_request_t *r)
+ngx_http_egress_log_evaluate(ngx_egress_task_t *task, ngx_http_request_t *r)
 {
     ngx_str_t                    line;
 #if (NGX_PCRE)
@@ -230,7 +187,7 @@ ngx_http_egress_log_evaluate(ngx_egress_task_log_t *tl, ngx_http_request_t *r)
     lscf = ngx_http_get_module_srv_conf(r, ngx_http_egress_log_module);
 
     if (ngx_http_complex_value(r, lscf->format, &line) == NGX_OK) {
-        ngx_egress_task_log_line(tl, &line);
+        ngx_egress_task_log_line(task, &line);
     }
 
 #if (NGX_PCRE)
@@ -241,49 +198,6 @@ ngx_http_egress_log_evaluate(ngx_egress_task_log_t *tl, ngx_http_request_t *r)
     r->realloc_captures = again;
 
 #endif
-}
-
-
-static ngx_int_t
-ngx_http_egress_log_variable(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data)
-{
-    ngx_str_t              *event;
-    ngx_http_egress_ctx_t  *ctx;
-
-    ctx = ngx_http_egress_get_ctx(r);
-
-    if (ctx == NULL || ctx->log == NULL) {
-        v->not_found = 1;
-        return NGX_OK;
-    }
-
-    event = ngx_egress_task_log_event(ctx->log);
-
-    v->len = event->len;
-    v->data = event->data;
-    v->valid = 1;
-    v->no_cacheable = 0;
-    v->not_found = 0;
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_egress_log_add_variables(ngx_conf_t *cf)
-{
-    ngx_str_t             name = ngx_string("egress_task_event");
-    ngx_http_variable_t  *var;
-
-    var = ngx_http_add_variable(cf, &name, NGX_HTTP_VAR_NOCACHEABLE);
-    if (var == NULL) {
-        return NGX_ERROR;
-    }
-
-    var->get_handler = ngx_http_egress_log_variable;
-
-    return NGX_OK;
 }
 
 

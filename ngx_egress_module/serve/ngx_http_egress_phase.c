@@ -219,8 +219,6 @@ ngx_http_egress_close_task(void *data)
     ngx_uint_t         reason;
     ngx_connection_t  *c;
 
-    ngx_http_egress_log_stop(ctx);
-
     c = ctx->request->connection;
     reason = NGX_EGRESS_CLIENT_ABORTED;
 

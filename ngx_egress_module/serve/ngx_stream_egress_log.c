@@ -17,13 +17,8 @@ typedef struct {
 } ngx_stream_egress_log_conf_t;
 
 
-static ngx_egress_task_log_t *ngx_stream_egress_log_ctx(
-    ngx_stream_session_t *s, ngx_stream_egress_log_conf_t *lscf);
-static void ngx_stream_egress_log_write(ngx_egress_task_log_t *tl);
+static void ngx_stream_egress_log_write(ngx_egress_task_t *task, void *data);
 
-static ngx_int_t ngx_stream_egress_log_variable(ngx_stream_session_t *s,
-    ngx_stream_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_stream_egress_log_add_variables(ngx_conf_t *cf);
 static void *ngx_stream_egress_log_create_conf(ngx_conf_t *cf);
 static char *ngx_stream_egress_log_merge_conf(ngx_conf_t *cf, void *parent,
     void *child);
@@ -60,7 +55,7 @@ static ngx_command_t  ngx_stream_egress_log_commands[] = {
 
 
 static ngx_stream_module_t  ngx_stream_egress_log_module_ctx = {
-    ngx_stream_egress_log_add_variables,   /* preconfiguration */
+    NULL,                                  /* preconfiguration */
     NULL,                                  /* postconfiguration */
 
     NULL,                                  /* create main configuration */
@@ -91,61 +86,13 @@ void
 ngx_stream_egress_log(ngx_stream_egress_ctx_t *ctx,
     ngx_egress_task_log_e event)
 {
-    ngx_egress_task_log_t         *tl;
     ngx_stream_egress_log_conf_t  *lscf;
 
     lscf = ngx_stream_get_module_srv_conf(ctx->session,
                                           ngx_stream_egress_log_module);
 
-    if (lscf->log.events == 0) {
-        return;
-    }
-
-    tl = ngx_stream_egress_log_ctx(ctx->session, lscf);
-    if (tl != NULL) {
-        ngx_egress_task_log(tl, event);
-    }
-}
-
-
-void
-ngx_stream_egress_log_stop(ngx_stream_egress_ctx_t *ctx)
-{
-    ngx_egress_task_log_t  *tl;
-
-    tl = ngx_stream_get_module_ctx(ctx->session, ngx_stream_egress_log_module);
-
-    if (tl) {
-        ngx_egress_task_log_stop(tl);
-    }
-}
-
-
-static ngx_egress_task_log_t *
-ngx_stream_egress_log_ctx(ngx_stream_session_t *s,
-    ngx_stream_egress_log_conf_t *lscf)
-{
-    ngx_connection_t       *c;
-    ngx_egress_task_log_t  *tl;
-
-    c = s->connection;
-    tl = ngx_stream_get_module_ctx(s, ngx_stream_egress_log_module);
-
-    if (tl == NULL) {
-        tl = ngx_pcalloc(c->pool, sizeof(ngx_egress_task_log_t));
-        if (tl == NULL) {
-            return NULL;
-        }
-
-        tl->data = s;
-        tl->conf = &lscf->log;
-        tl->write = ngx_stream_egress_log_write;
-        tl->log = c->log;
-
-        ngx_stream_set_ctx(s, tl, ngx_stream_egress_log_module);
-    }
-
-    return tl;
+    ngx_egress_task_log(ctx->task, &lscf->log, event,
+                        ngx_stream_egress_log_write, ctx->session);
 }
 
 
@@ -156,23 +103,23 @@ ngx_stream_egress_log_ctx(ngx_stream_session_t *s,
  */
 
 static void
-ngx_stream_egress_log_write(ngx_egress_task_log_t *tl)
+ngx_stream_egress_log_write(ngx_egress_task_t *task, void *data)
 {
+    ngx_stream_session_t *s = data;
+
     size_t                         size;
     ngx_str_t                      line;
     ngx_pool_t                    *pool, *saved;
     ngx_connection_t              *c;
 #if (NGX_PCRE)
     int                           *captures;
-    u_char                        *data;
+    u_char                        *captured;
     ngx_uint_t                     ncaptures;
 #endif
-    ngx_stream_session_t          *s;
     ngx_stream_variable_value_t   *values;
     ngx_stream_core_main_conf_t   *cmcf;
     ngx_stream_egress_log_conf_t  *lscf;
 
-    s = tl->data;
     c = s->connection;
     lscf = ngx_stream_get_module_srv_conf(s, ngx_stream_egress_log_module);
 
@@ -194,7 +141,7 @@ ngx_stream_egress_log_write(ngx_egress_task_log_t *tl)
 
 #if (NGX_PCRE)
         captures = s->captures;
-        data = s->captures_data;
+        captured = s->captures_data;
         ncaptures = s->ncaptures;
 
         s->captures = NULL;
@@ -202,14 +149,14 @@ ngx_stream_egress_log_write(ngx_egress_task_log_t *tl)
 #endif
 
         if (ngx_stream_complex_value(s, lscf->format, &line) == NGX_OK) {
-            ngx_egress_task_log_line(tl, &line);
+            ngx_egress_task_log_line(task, &line);
         }
 
         c->pool = saved;
 
 #if (NGX_PCRE)
         s->captures = captures;
-        s->captures_data = data;
+        s->captures_data = captured;
         s->ncaptures = ncaptures;
 #endif
 
@@ -217,49 +164,6 @@ ngx_stream_egress_log_write(ngx_egress_task_log_t *tl)
     }
 
     ngx_destroy_pool(pool);
-}
-
-
-static ngx_int_t
-ngx_stream_egress_log_variable(ngx_stream_session_t *s,
-    ngx_stream_variable_value_t *v, uintptr_t data)
-{
-    ngx_str_t              *event;
-    ngx_egress_task_log_t  *tl;
-
-    tl = ngx_stream_get_module_ctx(s, ngx_stream_egress_log_module);
-
-    if (tl == NULL) {
-        v->not_found = 1;
-        return NGX_OK;
-    }
-
-    event = ngx_egress_task_log_event(tl);
-
-    v->len = event->len;
-    v->data = event->data;
-    v->valid = 1;
-    v->no_cacheable = 0;
-    v->not_found = 0;
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_stream_egress_log_add_variables(ngx_conf_t *cf)
-{
-    ngx_str_t               name = ngx_string("egress_task_event");
-    ngx_stream_variable_t  *var;
-
-    var = ngx_stream_add_variable(cf, &name, NGX_STREAM_VAR_NOCACHEABLE);
-    if (var == NULL) {
-        return NGX_ERROR;
-    }
-
-    var->get_handler = ngx_stream_egress_log_variable;
-
-    return NGX_OK;
 }
 
 

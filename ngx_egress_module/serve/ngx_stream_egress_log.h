@@ -12,12 +12,9 @@
 #include "../task/ngx_egress_task_log.h"
 
 
-/* Writes a line if the configuration asks for one of that event. */
+/* A line if the configuration asks for one of that event. */
 void ngx_stream_egress_log(ngx_stream_egress_ctx_t *ctx,
     ngx_egress_task_log_e event);
-
-/* No line will follow; called at the end of the session, also twice. */
-void ngx_stream_egress_log_stop(ngx_stream_egress_ctx_t *ctx);
 
 
 #endif /* _NGX_STREAM_EGRESS_LOG_H_INCLUDED_ */

@@ -420,8 +420,6 @@ ngx_stream_egress_finalize(ngx_stream_egress_ctx_t *ctx)
     s = ctx->session;
     task = ctx->task;
 
-    ngx_stream_egress_log_stop(ctx);
-
     ngx_egress_task_close(task, NGX_EGRESS_NONE);
 
     s->received += task->bytes_received;

@@ -9,6 +9,7 @@
 
 
 #include "../ngx_egress_module.h"
+#include "ngx_egress_task_log.h"
 #include "../connect/ngx_egress_keepalive.h"
 #include "../relay/ngx_egress_udp.h"
 #include "../proto/ngx_egress_uuid.h"
@@ -417,6 +418,7 @@ ngx_egress_task_teardown(ngx_egress_task_t *task, ngx_uint_t reason)
 
     task->times.end = ngx_current_msec;
 
+    ngx_egress_task_log_stop(task);
     ngx_egress_task_log_end(task);
 
     if (task->relay) {

@@ -11,6 +11,8 @@
 #include "../proto/ngx_egress_text.h"
 
 
+static void ngx_egress_task_log_due(ngx_egress_task_log_t *tl,
+    ngx_egress_task_log_e event);
 static void ngx_egress_task_log_handler(ngx_event_t *ev);
 static void ngx_egress_task_log_file(ngx_open_file_t *file, ngx_log_t *log,
     u_char *p, size_t len);
@@ -29,21 +31,51 @@ static ngx_str_t  ngx_egress_task_log_events[] = {
 
 
 void
-ngx_egress_task_log(ngx_egress_task_log_t *tl, ngx_egress_task_log_e event)
+ngx_egress_task_log(ngx_egress_task_t *task, ngx_egress_task_log_conf_t *conf,
+    ngx_egress_task_log_e event, ngx_egress_task_log_pt write, void *data)
 {
-    if (event != ngx_egress_task_log_created && tl->conf->interval) {
-        tl->timer.handler = ngx_egress_task_log_handler;
-        tl->timer.data = tl;
-        tl->timer.log = tl->log;
-        tl->timer.cancelable = 1;
+    ngx_egress_task_log_t  *tl;
+
+    if (conf->events == 0) {
+        return;
+    }
+
+    tl = task->task_log;
+
+    if (tl == NULL) {
+        tl = ngx_pcalloc(task->pool, sizeof(ngx_egress_task_log_t));
+        if (tl == NULL) {
+            return;
+        }
+
+        tl->task = task;
+        tl->conf = conf;
+        tl->write = write;
+        tl->data = data;
         tl->ident = -1;
 
+        tl->timer.handler = ngx_egress_task_log_handler;
+        tl->timer.data = tl;
+        tl->timer.log = task->log;
+        tl->timer.cancelable = 1;
+
+        task->task_log = tl;
+    }
+
+    ngx_egress_task_log_due(tl, event);
+}
+
+
+static void
+ngx_egress_task_log_due(ngx_egress_task_log_t *tl, ngx_egress_task_log_e event)
+{
+    if (event != ngx_egress_task_log_created && tl->conf->interval) {
         ngx_add_timer(&tl->timer, tl->conf->interval);
     }
 
     if (tl->conf->events & (1 << event)) {
         tl->event = event;
-        tl->write(tl);
+        tl->write(tl->task, tl->data);
     }
 }
 
@@ -51,56 +83,60 @@ ngx_egress_task_log(ngx_egress_task_log_t *tl, ngx_egress_task_log_e event)
 static void
 ngx_egress_task_log_handler(ngx_event_t *ev)
 {
-    ngx_egress_task_log(ev->data, ngx_egress_task_log_periodic);
+    ngx_egress_task_log_due(ev->data, ngx_egress_task_log_periodic);
 }
 
 
 void
-ngx_egress_task_log_stop(ngx_egress_task_log_t *tl)
+ngx_egress_task_log_stop(ngx_egress_task_t *task)
 {
-    if (tl->timer.timer_set) {
-        ngx_del_timer(&tl->timer);
+    if (task->task_log && task->task_log->timer.timer_set) {
+        ngx_del_timer(&task->task_log->timer);
     }
 }
 
 
 ngx_str_t *
-ngx_egress_task_log_event(ngx_egress_task_log_t *tl)
+ngx_egress_task_log_event(ngx_egress_task_t *task)
 {
-    return &ngx_egress_task_log_events[tl->event];
+    if (task->task_log == NULL) {
+        return NULL;
+    }
+
+    return &ngx_egress_task_log_events[task->task_log->event];
 }
 
 
 /* A name that a client has sent may hold anything, a line feed too. */
 
 void
-ngx_egress_task_log_line(ngx_egress_task_log_t *tl, ngx_str_t *text)
+ngx_egress_task_log_line(ngx_egress_task_t *task, ngx_str_t *text)
 {
     u_char                      *p;
     ngx_str_t                    line;
     ngx_egress_task_log_conf_t  *conf;
 
-    p = ngx_alloc(4 * text->len + NGX_LINEFEED_SIZE, tl->log);
+    p = ngx_alloc(4 * text->len + NGX_LINEFEED_SIZE, task->log);
     if (p == NULL) {
         return;
     }
 
-    conf = tl->conf;
+    conf = task->task_log->conf;
 
     line.data = p;
     line.len = ngx_egress_text_line(p, text) - p;
 
     if (conf->syslog) {
-        ngx_egress_task_log_syslog(conf->syslog, tl->log, p, line.len);
+        ngx_egress_task_log_syslog(conf->syslog, task->log, p, line.len);
 
     } else if (conf->file) {
         p += line.len;
         ngx_linefeed(p);
-        ngx_egress_task_log_file(conf->file, tl->log, line.data,
+        ngx_egress_task_log_file(conf->file, task->log, line.data,
                                  p - line.data);
 
     } else {
-        ngx_log_error(NGX_LOG_INFO, tl->log, 0, "egress task: %V", &line);
+        ngx_log_error(NGX_LOG_INFO, task->log, 0, "egress task: %V", &line);
     }
 
     ngx_free(line.data);

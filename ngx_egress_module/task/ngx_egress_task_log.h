@@ -28,38 +28,39 @@ typedef struct {
 } ngx_egress_task_log_conf_t;
 
 
-typedef struct ngx_egress_task_log_s  ngx_egress_task_log_t;
-
 /* A line is due: evaluates it and calls ngx_egress_task_log_line(). */
-typedef void (*ngx_egress_task_log_pt)(ngx_egress_task_log_t *tl);
+typedef void (*ngx_egress_task_log_pt)(ngx_egress_task_t *task, void *data);
 
-/* Of one task; zeroed, with "in" filled, in a pool that outlives the task. */
 struct ngx_egress_task_log_s {
-    void                        *data;     /* in: the server's own */
-    ngx_egress_task_log_conf_t  *conf;     /* in */
-    ngx_egress_task_log_pt       write;    /* in */
+    ngx_egress_task_t           *task;
+    ngx_egress_task_log_conf_t  *conf;
+    ngx_egress_task_log_pt       write;
 
     /* event ident must be after 3 pointers as in ngx_connection_t */
     ngx_int_t                    ident;
 
-    ngx_log_t                   *log;      /* in */
+    void                        *data;     /* of write() */
     ngx_event_t                  timer;
-    ngx_egress_task_log_e        event;    /* out: of the line that is due */
+    ngx_egress_task_log_e        event;    /* of the last line */
 };
 
 
-/* Has a line written if the configuration asks for one of that event. */
-void ngx_egress_task_log(ngx_egress_task_log_t *tl,
-    ngx_egress_task_log_e event);
+/*
+ * Has a line written if the configuration asks for one of that event; without
+ * memory there is none.  Lines in intervals follow until the task is closed.
+ */
+void ngx_egress_task_log(ngx_egress_task_t *task,
+    ngx_egress_task_log_conf_t *conf, ngx_egress_task_log_e event,
+    ngx_egress_task_log_pt write, void *data);
 
-/* No line will follow; may be called twice. */
-void ngx_egress_task_log_stop(ngx_egress_task_log_t *tl);
+/* Of task/ only: no line will follow. */
+void ngx_egress_task_log_stop(ngx_egress_task_t *task);
 
 /* Writes the line; what a client may have put into it stays one line. */
-void ngx_egress_task_log_line(ngx_egress_task_log_t *tl, ngx_str_t *text);
+void ngx_egress_task_log_line(ngx_egress_task_t *task, ngx_str_t *text);
 
-/* $egress_task_event */
-ngx_str_t *ngx_egress_task_log_event(ngx_egress_task_log_t *tl);
+/* $egress_task_event: of the last line, NULL if there was none. */
+ngx_str_t *ngx_egress_task_log_event(ngx_egress_task_t *task);
 
 
 /* Configuration time: the arguments of egress_task_log. */

@@ -7,11 +7,13 @@
  */
 
 
-#include "../ngx_egress.h"
+#include "ngx_egress_task_log.h"
 #include "../proto/ngx_egress_uuid.h"
 
 
 static ngx_int_t ngx_egress_variable_task_id(ngx_egress_task_t *task,
+    ngx_pool_t *pool, ngx_str_t *value);
+static ngx_int_t ngx_egress_variable_task_event(ngx_egress_task_t *task,
     ngx_pool_t *pool, ngx_str_t *value);
 static ngx_int_t ngx_egress_variable_user(ngx_egress_task_t *task,
     ngx_pool_t *pool, ngx_str_t *value);
@@ -53,6 +55,7 @@ static ngx_int_t ngx_egress_variable_copy(ngx_str_t *value, ngx_str_t *from);
 
 ngx_egress_variable_t  ngx_egress_variables[] = {
     { ngx_string("egress_task_id"), ngx_egress_variable_task_id },
+    { ngx_string("egress_task_event"), ngx_egress_variable_task_event },
     { ngx_string("egress_user"), ngx_egress_variable_user },
     { ngx_string("egress_escaper"), ngx_egress_variable_escaper },
     { ngx_string("egress_host"), ngx_egress_variable_host },
@@ -83,6 +86,23 @@ ngx_egress_variable_task_id(ngx_egress_task_t *task, ngx_pool_t *pool,
     }
 
     value->len = ngx_egress_uuid_print(value->data, task->id) - value->data;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_egress_variable_task_event(ngx_egress_task_t *task, ngx_pool_t *pool,
+    ngx_str_t *value)
+{
+    ngx_str_t  *event;
+
+    event = ngx_egress_task_log_event(task);
+    if (event == NULL) {
+        return NGX_DECLINED;
+    }
+
+    *value = *event;
 
     return NGX_OK;
 }
