@@ -133,8 +133,6 @@ ngx_http_ws_proxy_setup(ngx_http_ws_proxy_ctx_t *ctx,
         no_takeover = client ? ctx->accepted.client_no_takeover
                              : ctx->accepted.server_no_takeover;
 
-        dir->inflate.window_bits = client ? ctx->accepted.client_bits
-                                          : ctx->accepted.server_bits;
         dir->inflate.takeover = !no_takeover;
 
         w->inflate = &dir->inflate;

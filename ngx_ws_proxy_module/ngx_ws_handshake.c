@@ -16,7 +16,7 @@ static void ngx_ws_trim(ngx_str_t *s);
 static ngx_uint_t ngx_ws_is(ngx_str_t *s, const char *word);
 static ngx_int_t ngx_ws_deflate_param(ngx_ws_extensions_t *ext,
     ngx_str_t *param);
-static ngx_int_t ngx_ws_window_bits(ngx_str_t *value, ngx_uint_t *bits);
+static ngx_int_t ngx_ws_window_bits(ngx_str_t *value);
 
 
 ngx_uint_t
@@ -123,8 +123,6 @@ ngx_ws_extensions(ngx_ws_extensions_t *ext, ngx_str_t *value)
         }
 
         ext->deflate = 1;
-        ext->client_bits = 15;
-        ext->server_bits = 15;
 
         while (ngx_ws_item(&params, ';', &item)) {
 
@@ -156,12 +154,10 @@ ngx_ws_deflate_param(ngx_ws_extensions_t *ext, ngx_str_t *param)
         return NGX_OK;
     }
 
-    if (ngx_ws_is(&name, "server_max_window_bits")) {
-        return ngx_ws_window_bits(param, &ext->server_bits);
-    }
-
-    if (ngx_ws_is(&name, "client_max_window_bits")) {
-        return ngx_ws_window_bits(param, &ext->client_bits);
+    if (ngx_ws_is(&name, "server_max_window_bits")
+        || ngx_ws_is(&name, "client_max_window_bits"))
+    {
+        return ngx_ws_window_bits(param);
     }
 
     return NGX_ERROR;
@@ -169,7 +165,7 @@ ngx_ws_deflate_param(ngx_ws_extensions_t *ext, ngx_str_t *param)
 
 
 static ngx_int_t
-ngx_ws_window_bits(ngx_str_t *value, ngx_uint_t *bits)
+ngx_ws_window_bits(ngx_str_t *value)
 {
     ngx_int_t  n;
 
@@ -182,13 +178,7 @@ ngx_ws_window_bits(ngx_str_t *value, ngx_uint_t *bits)
 
     n = ngx_atoi(value->data, value->len);
 
-    if (n < 8 || n > 15) {
-        return NGX_ERROR;
-    }
-
-    *bits = n;
-
-    return NGX_OK;
+    return (n < 8 || n > 15) ? NGX_ERROR : NGX_OK;
 }
 
 

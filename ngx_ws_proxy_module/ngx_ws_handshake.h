@@ -26,8 +26,6 @@ typedef struct {
     unsigned                unknown:1;    /* anything else */
     unsigned                client_no_takeover:1;
     unsigned                server_no_takeover:1;
-    ngx_uint_t              client_bits;  /* window, 15 if not negotiated */
-    ngx_uint_t              server_bits;
 } ngx_ws_extensions_t;
 
 

@@ -28,11 +28,13 @@ ngx_ws_inflate_chunk(ngx_ws_inflate_t *inf, u_char *in, size_t len)
     if (!inf->open) {
         ngx_memzero(&inf->stream, sizeof(z_stream));
 
-        /* zlib does not inflate with a window of 256 bytes but by 512 */
+        /*
+         * The largest window, whatever was negotiated: zlib checks a smaller
+         * one against what earlier calls put out only, so the verdict on who
+         * does not keep to it would depend on how the bytes are split.
+         */
 
-        if (inflateInit2(&inf->stream, -(int) ngx_max(inf->window_bits, 9))
-            != Z_OK)
-        {
+        if (inflateInit2(&inf->stream, -MAX_WBITS) != Z_OK) {
             return NGX_ERROR;
         }
 

@@ -24,7 +24,6 @@ typedef ngx_int_t (*ngx_ws_inflate_pt)(void *data, u_char *out, size_t len);
 typedef struct {
     /* set by the owner, the rest is zeroed */
 
-    ngx_uint_t              window_bits;  /* 8..15, of the side that deflates */
     unsigned                takeover:1;   /* the context outlives a message */
     ngx_ws_inflate_pt       handler;
     void                   *data;

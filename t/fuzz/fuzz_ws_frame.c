@@ -59,7 +59,6 @@ fuzz_ws_run(fuzz_ws_t *st, u_char options, const uint8_t *data, size_t len,
     w.limit = (options & 8) ? 1000 : 0;
 
     if ((options & 16) && !w.frame.any_rsv) {
-        inf.window_bits = 8 + (options >> 5);
         inf.takeover = (options & 8) ? 1 : 0;
         w.inflate = &inf;
         w.frame.rsv1 = 1;

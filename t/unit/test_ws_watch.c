@@ -241,7 +241,6 @@ test_inflate(void)
         memset(&inf, 0, sizeof(inf));
         memset(&zs, 0, sizeof(zs));
 
-        inf.window_bits = 15;
         inf.takeover = 1;
         w.inflate = &inf;
         w.frame.rsv1 = 1;
@@ -296,7 +295,6 @@ test_budget(void)
     memset(&inf, 0, sizeof(inf));
     memset(&zs, 0, sizeof(zs));
 
-    inf.window_bits = 15;
     w.inflate = &inf;
     w.text = 1;
     w.frame.rsv1 = 1;
